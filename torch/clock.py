@@ -1,0 +1,76 @@
+"""The only file that reads the time. Everywhere else time is an argument.
+
+Two readings travel together: `wall` decides fire times, because people write schedules for
+the clock on the wall; `mono` decides timeouts, back-off and grace, because it never steps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NewType, Protocol
+from zoneinfo import ZoneInfo, available_timezones
+
+FireTime = NewType("FireTime", int)
+"""The instant an expression names: whole seconds since the epoch, UTC. A firing's identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One reading of both clocks, in seconds: `wall` since the epoch, `mono` since boot."""
+
+    wall: float
+    mono: float
+
+
+class Clock(Protocol):
+    def now(self) -> Now: ...
+
+
+class SystemClock:
+    """The host's clocks. CLOCK_BOOTTIME, not CLOCK_MONOTONIC: a timeout goes on in a suspend."""
+
+    def now(self) -> Now:
+        return Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME))
+
+
+def rfc3339(wall: float | None, *, milliseconds: bool = False) -> str | None:
+    """Seconds since the epoch -> '2026-11-21T03:04:05+00:00', in the host's zone; None -> None."""
+    if wall is None:
+        return None
+    local = datetime.fromtimestamp(wall, UTC).astimezone()
+    return local.isoformat(timespec="milliseconds" if milliseconds else "seconds")
+
+
+def host_timezone() -> str:
+    """The host's IANA zone name: TZ, /etc/localtime's target, /etc/timezone, UTC: the first known.
+
+    The order is glibc's and systemd's; the name is checked to exist.
+    """
+    candidates = [os.environ.get("TZ", "").removeprefix(":")]
+    target = os.path.realpath("/etc/localtime")
+    if "zoneinfo/" in target:
+        candidates.append(target.partition("zoneinfo/")[2])
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        candidates.append(Path("/etc/timezone").read_text(encoding="ascii").strip())
+    return next((name for name in candidates if is_zone(name)), "UTC")
+
+
+def is_zone(name: str) -> bool:
+    """Whether `name` is an IANA zone this host knows. Never opens a path made from bad input."""
+    if not name or name.startswith(("/", ".")) or ".." in name:
+        return False
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        return False
+    return True
+
+
+def zones() -> frozenset[str]:
+    """Every IANA zone name this host knows; slow (it walks the database), for suggestions only."""
+    return frozenset(available_timezones())

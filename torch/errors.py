@@ -1,0 +1,116 @@
+"""Every error that Torch shows a person, with the exit code it ends in and the way out.
+
+    TorchError
+    ├── UsageError            64  the command line asks for what cannot be
+    ├── TaskFileError         65  the task file has problems; carries all of them
+    ├── ExpressionError       65  a schedule that cannot be read or can never fire
+    ├── NotRunning             3  no service lives in this state directory
+    ├── ServiceUnreachable    69  a service lives but does not answer
+    ├── TryAgain              75  somebody holds the lock, a limit of time passed
+    ├── NotPermitted          77  this user may not
+    └── SettingsError         78  a setting, a directory or the machine is not fit for use
+
+Invariant: an error names the condition in its message and the way out in its hint.
+Exit codes follow BSD sysexits.h, but for 3, which is systemctl's for "not running".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What each exit code of `torch` means; docs/operations.md is checked against this table."""
+
+    OK = 0
+    FOUND = 1  # a check found something
+    NOT_RUNNING = 3
+    USAGE = 64
+    TASK_FILE = 65
+    UNREACHABLE = 69
+    TRY_AGAIN = 75
+    NOT_PERMITTED = 77
+    SETTINGS = 78
+
+
+class TorchError(Exception):
+    """The root. `message` names the condition, `hint` the way out ('' where there is none)."""
+
+    exit_code = ExitCode.FOUND
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class UsageError(TorchError):
+    exit_code = ExitCode.USAGE
+
+
+class ExpressionError(TorchError):
+    """`field` is the field's name ('hour'), '' when the whole text is at fault."""
+
+    exit_code = ExitCode.TASK_FILE
+
+    def __init__(self, message: str, *, field: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong (or, as a warning, doubtful) in a task file.
+
+    `line` and `column` count from 1; 0 means the problem has no place (the file is missing).
+    `key` is the key at fault as written, `source` the quoted line, without its line end.
+    """
+
+    file: str
+    line: int
+    column: int
+    key: str
+    message: str
+    hint: str = ""
+    source: str = ""
+    warning: bool = False
+
+    def place(self) -> str:
+        """'tasks.yaml:12:5', or the file alone where there is no line."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class TaskFileError(TorchError):
+    """Every problem of one file, in the order of their lines."""
+
+    exit_code = ExitCode.TASK_FILE
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(f"{first.place()}: {first.message}{more}", hint=first.hint)
+        self.problems = problems
+
+
+class NotRunning(TorchError):
+    exit_code = ExitCode.NOT_RUNNING
+
+
+class ServiceUnreachable(TorchError):
+    exit_code = ExitCode.UNREACHABLE
+
+
+class TryAgain(TorchError):
+    exit_code = ExitCode.TRY_AGAIN
+
+
+class NotPermitted(TorchError):
+    exit_code = ExitCode.NOT_PERMITTED
+
+
+class SettingsError(TorchError):
+    exit_code = ExitCode.SETTINGS

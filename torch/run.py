@@ -1,0 +1,86 @@
+"""A run, its outcome, and the table of state changes it may make.
+
+Owns identity and life cycle of a run. Must not know processes or storage.
+Invariant: a state change that is not in MOVES raises; a finished run never moves again.
+docs/run-states.md is generated from the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from torch.clock import FireTime
+
+
+class State(StrEnum):
+    INTENT = "intent"  # recorded, slot reserved, process not yet proven to exist
+    RUNNING = "running"
+    STOPPING = "stopping"  # told to end: SIGTERM sent, grace running
+    FINISHED = "finished"
+
+
+MOVES: dict[State, frozenset[State]] = {
+    State.INTENT: frozenset({State.RUNNING, State.FINISHED}),
+    State.RUNNING: frozenset({State.STOPPING, State.FINISHED}),
+    State.STOPPING: frozenset({State.FINISHED}),
+    State.FINISHED: frozenset(),
+}
+
+
+class IllegalMove(Exception):
+    """A programming error: the table above forbids the change."""
+
+
+def move(current: State, to: State) -> State:
+    """`to`, if a run may go there from `current`; else raises IllegalMove."""
+    if to not in MOVES[current]:
+        raise IllegalMove(f"a run that is {current} cannot become {to}")
+    return to
+
+
+class Outcome(StrEnum):
+    """How a due fire ended. Skipped and missed are of fires that never became a run."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    KILLED = "killed"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+
+
+class Trigger(StrEnum):
+    """Why a run exists."""
+
+    SCHEDULE = "schedule"
+    CATCH_UP = "catch_up"
+    MANUAL = "manual"
+    DAEMON = "daemon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One firing of a task on this host, and its one process (`attempt` counts from 1).
+
+    `fire_time` is None for manual and daemon runs: no expression named an instant for them.
+    `version` is the hash of the task file whose definition it runs.
+    """
+
+    id: str
+    task: str
+    trigger: Trigger
+    fire_time: FireTime | None = None
+    attempt: int = 1
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """The one recorded end of a run. `signal` is set when the command died of one."""
+
+    outcome: Outcome
+    exit_code: int | None = None
+    signal: int | None = None
+    reason: str = ""

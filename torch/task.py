@@ -1,0 +1,121 @@
+"""A task and its policies: what the task file says, checked, frozen, nothing more.
+
+Owns the shape of a task. Must not know YAML, placement on a host, or what is running.
+Durations are seconds (float); times of day and zones live inside the schedule.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Schedule(Protocol):
+    """What a task needs of `torch.schedule.expression.Expression` (nouns import nothing above)."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def is_reboot(self) -> bool: ...
+    def next_epoch(self, after: int) -> int | None: ...
+
+
+class TaskType(StrEnum):
+    CRON = "cron"
+    DAEMON = "daemon"
+
+
+class Overlap(StrEnum):
+    """What a fire does when `max` runs are live."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    REPLACE = "replace"
+
+
+class CatchUp(StrEnum):
+    """What becomes of fires that could not start in time."""
+
+    NONE = "none"
+    LAST = "last"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Attempts after a failed one; the n-th waits delay * backoff**n, at most max_delay."""
+
+    attempts: int
+    delay: float = 30.0
+    backoff: float = 2.0
+    max_delay: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restart:
+    """How a daemon task comes back: delay doubles up to max_delay until it lives healthy_after."""
+
+    delay: float = 1.0
+    max_delay: float = 60.0
+    healthy_after: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Output files kept per task, and the size in bytes that one may take."""
+
+    keep: int = 50
+    max_size: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """A pattern that, seen on an output line, tells the channels in `notify`."""
+
+    pattern: str
+    notify: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One entry of the task file. Every field is a key of DESIGN section 4 and docs/task-file.md.
+
+    `digest` stands for the whole definition: equal digests, equal tasks. `line` is where the
+    task begins in its file, from 1; it is not part of the definition.
+    """
+
+    name: str
+    command: str | tuple[str, ...]
+    type: TaskType = TaskType.CRON
+    schedule: tuple[Schedule, ...] = ()
+    hosts: tuple[str, ...] = ()
+    max: int = 1
+    overlap: Overlap = Overlap.SKIP
+    catch_up: CatchUp = CatchUp.NONE
+    start_within: float = 60.0
+    timeout: float | None = None
+    grace: float = 10.0
+    retry: Retry | None = None
+    restart: Restart = field(default=Restart())
+    success_codes: frozenset[int] = frozenset({0})
+    timezone: str = "UTC"
+    jitter: float = 0.0
+    user: str | None = None
+    group: str | None = None
+    cwd: str | None = None
+    umask: int | None = None
+    nice: int | None = None
+    shell: str | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    env_file: str | None = None
+    enabled: bool = True
+    description: str = ""
+    owner: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    output: Output = field(default=Output())
+    on_failure: tuple[str, ...] = ()
+    on_recovery: tuple[str, ...] = ()
+    alert_on: tuple[Alert, ...] = ()
+    digest: str = ""
+    line: int = field(default=0, compare=False)
