@@ -21,7 +21,7 @@ class State(StrEnum):
 
 
 MOVES: dict[State, frozenset[State]] = {
-    State.INTENT: frozenset({State.RUNNING, State.FINISHED}),
+    State.INTENT: frozenset({State.RUNNING, State.STOPPING, State.FINISHED}),
     State.RUNNING: frozenset({State.STOPPING, State.FINISHED}),
     State.STOPPING: frozenset({State.FINISHED}),
     State.FINISHED: frozenset(),

@@ -1,0 +1,164 @@
+"""Facts, in the past tense: one frozen class each. `report/log.py` turns them into sentences.
+
+Owns what may be said of the service; not how it is worded, nor who is told.
+Invariant: an event carries values, never live objects, so that it can be kept and compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch.clock import FireTime
+from torch.errors import Problem
+from torch.run import Ending, Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The root. `alarm` marks what a person should look at, `task` and `run` what it is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceReady(Event):
+    pid: int
+    version: str
+    file: str
+    tasks: int
+    elsewhere: int  # tasks of the file that other hosts own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TasksReloaded(Event):
+    version: str
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadRefused(Event):
+    """The file has problems: nothing changed, `version` stays in force ('' where none is)."""
+
+    version: str
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFileWarned(Event):
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    run: Run
+    pid: int
+    lateness: float | None  # seconds after the fire time, as the service saw it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(Event):
+    run: Run
+    ending: Ending
+    seconds: float  # how long it lived
+    tail: tuple[str, ...] = ()  # its last output lines, where somebody reads them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNotStarted(Event):
+    run: Run
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStopping(Event):
+    run: Run
+    reason: str
+    by_force: bool = False  # SIGKILL, the grace is over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FireQueued(Event):
+    run: Run
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FireSkipped(Event):
+    run: Run
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiresMissed(Event):
+    task: str
+    first: FireTime
+    last: FireTime
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonCrashLooping(Event):
+    task: str
+    run: Run
+    failures: int
+    retry_in: float
+    tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonHealthy(Event):
+    """A daemon task that was crash-looping, or is being replaced, has lived `healthy_after`."""
+
+    task: str
+    run: Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockStepped(Event):
+    seconds: float  # signed: negative is backwards
+    watermark: FireTime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryFailed(Event):
+    """Nothing starts without its intent on disk; `runs` of this batch did not start."""
+
+    reason: str
+    runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryRecovered(Event):
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessesSurvived(Event):
+    """Processes of a run that SIGKILL did not end (or that we may not signal), by pid and name."""
+
+    run_id: str
+    processes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartFailed(Event):
+    """A part beside the core failed and the service goes on without it until it recovers."""
+
+    part: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStopping(Event):
+    reason: str
+    live: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceStopped(Event):
+    ended: int
+    killed: int
+    left: tuple[str, ...] = field(default=())  # what could not be stopped, by pid and name
+    kept: int = 0  # runs left alive on purpose, for the next service

@@ -1,0 +1,126 @@
+"""Daemon tasks: `max` runs kept alive, back-off between deaths, one-by-one replacement.
+
+Owns the slots of one daemon task. A slot is a place that wants a run; which run is old, in
+surplus or healthy is never stored but read from what is alive and the task as it is now, so
+an edit that is taken back needs no undoing. Must not know cron tasks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch.clock import Now
+from torch.event import DaemonCrashLooping, DaemonHealthy
+from torch.run import Ending, Outcome, State, Trigger
+from torch.schedule.answer import Answer
+from torch.schedule.backoff import CRASH_LOOP, restart_delay
+from torch.schedule.live import Deadlines, LiveRun, LiveRuns
+from torch.schedule.reload import launches_alike
+from torch.task import Task
+
+
+@dataclass(slots=True)
+class Slot:
+    run_id: str | None = None
+    failures: int = 0  # deaths in a row before healthy_after
+    not_before: float = 0.0  # monotonic; the back-off
+    retry_in: float = 0.0
+
+
+@dataclass(slots=True)
+class Keeper:
+    """The slots of one daemon task."""
+
+    slots: list[Slot] = field(default_factory=list)
+
+    @property
+    def crash_looping(self) -> bool:
+        return any(slot.failures >= CRASH_LOOP for slot in self.slots)
+
+    def keep(
+        self, task: Task, want: int, *, live: LiveRuns, deadlines: Deadlines,
+        now: Now, answer: Answer,
+    ) -> None:  # fmt: skip
+        """Starts what is missing, stops what is too much, replaces what is old. Idempotent."""
+        while len(self.slots) < want:
+            self.slots.append(Slot())
+        for slot in self.slots[want:]:
+            self._stop(slot, "no longer wanted on this host", live, now, answer)
+        self.slots = self.slots[:want] + [slot for slot in self.slots[want:] if slot.run_id]
+        for slot in self.slots[:want]:
+            self._notice_health(slot, task, live, now, answer)
+            # A run in surplus, or of the task's earlier life, still takes its place under max.
+            if slot.run_id is None and live.count(task.name) < want:
+                if slot.not_before <= now.mono:
+                    self._start(slot, task, live, answer)
+                else:
+                    deadlines.add(slot.not_before, "keep", task.name)
+        self._replace_one(task, want, live, now, answer)
+
+    def started(self, task: Task, deadlines: Deadlines, now: Now) -> None:
+        """A run began: it is looked at again when it should be healthy."""
+        deadlines.add(now.mono + task.restart.healthy_after, "keep", task.name)
+
+    def ended(self, ended: LiveRun, task: Task, now: Now, answer: Answer) -> None:
+        """A run died: its slot waits out the back-off, unless it was stopped on purpose."""
+        slot = next((s for s in self.slots if s.run_id == ended.run.id), None)
+        if slot is None:
+            return
+        slot.run_id = None
+        if ended.fate is not None:
+            slot.not_before, slot.retry_in = now.mono, 0.0
+            return
+        healthy = ended.seconds(now.mono) >= task.restart.healthy_after
+        slot.failures = 0 if healthy else slot.failures + 1
+        slot.retry_in = restart_delay(task.restart, slot.failures)
+        slot.not_before = now.mono + slot.retry_in
+        if slot.failures >= CRASH_LOOP:
+            answer.tell(
+                DaemonCrashLooping(
+                    task=task.name, run=ended.run, failures=slot.failures, retry_in=slot.retry_in
+                )
+            )
+
+    def changed(self) -> None:
+        """The task was edited: a slot that waits out a back-off tries the new definition now."""
+        for slot in self.slots:
+            if slot.run_id is None:
+                slot.failures, slot.not_before = 0, 0.0
+
+    def _start(self, slot: Slot, task: Task, live: LiveRuns, answer: Answer) -> None:
+        run = live.name(task.name, Trigger.DAEMON)
+        answer.intend(run)
+        live.reserve(run, task, answer)
+        slot.run_id = run.id
+
+    def _stop(self, slot: Slot, why: str, live: LiveRuns, now: Now, answer: Answer) -> None:
+        run = live.get(slot.run_id) if slot.run_id else None
+        if run is not None and run.state is not State.STOPPING:
+            live.stop(run, Ending(outcome=Outcome.KILLED, reason=why), now, answer)
+
+    def _notice_health(
+        self, slot: Slot, task: Task, live: LiveRuns, now: Now, answer: Answer
+    ) -> None:
+        run = live.get(slot.run_id) if slot.run_id else None
+        if slot.failures and run is not None and _healthy(run, task, now):
+            if slot.failures >= CRASH_LOOP:
+                answer.tell(DaemonHealthy(task=task.name, run=run.run))
+            slot.failures = 0
+
+    def _replace_one(self, task: Task, want: int, live: LiveRuns, now: Now, answer: Answer) -> None:
+        """Stops one run of an older definition, if all that are not old are healthy."""
+        old = []
+        for slot in self.slots:
+            run = live.get(slot.run_id) if slot.run_id else None
+            if run is None or run.state is State.STOPPING:
+                return
+            if not launches_alike(run.task, task):
+                old.append(slot)
+            elif not _healthy(run, task, now):
+                return
+        if old and want:
+            self._stop(old[0], "replaced: its definition changed", live, now, answer)
+
+
+def _healthy(run: LiveRun, task: Task, now: Now) -> bool:
+    return run.started is not None and run.seconds(now.mono) >= task.restart.healthy_after

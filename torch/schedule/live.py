@@ -1,0 +1,175 @@
+"""The live runs of every task: their states, their slots and their deadlines.
+
+Owns what is alive and until when it may be: a run is here from the moment its slot is
+reserved to the moment its end is known, so counting these is counting slots, and `max`
+holds because reserving and counting happen in the same place. Must not know schedules.
+Deadlines are on the monotonic clock: no clock step ever shortens a timeout.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch.clock import FireTime, Now
+from torch.event import RunEnded, RunStarted, RunStopping
+from torch.run import Ending, Outcome, Run, State, Trigger, move
+from torch.schedule.answer import Answer
+from torch.task import Task
+
+
+@dataclass(slots=True, kw_only=True)
+class LiveRun:
+    """A run and the definition it started with, which it keeps whatever is reloaded."""
+
+    run: Run
+    task: Task
+    state: State = State.INTENT
+    started: Now | None = None
+    pid: int | None = None
+    fate: Ending | None = None  # set when we stop it: what its end will be called, and why
+    forced: bool = False
+
+    def seconds(self, mono: float) -> float:
+        return mono - self.started.mono if self.started else 0.0
+
+
+class Deadlines:
+    """Monotonic instants at which something must be looked at again. A key may come up late
+    or for nothing (its run has ended): whoever is woken looks at what is true then."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, str, str]] = []
+
+    def add(self, mono: float, kind: str, key: str) -> None:
+        heapq.heappush(self._heap, (mono, kind, key))
+
+    def first(self) -> float | None:
+        return self._heap[0][0] if self._heap else None
+
+    def pop_due(self, mono: float) -> Iterator[tuple[str, str]]:
+        while self._heap and self._heap[0][0] <= mono:
+            _, kind, key = heapq.heappop(self._heap)
+            yield kind, key
+
+
+class LiveRuns:
+    def __init__(self, run_ids: Iterator[str], deadlines: Deadlines) -> None:
+        self.version = ""  # of the task file now in force
+        self._run_ids = run_ids
+        self._deadlines = deadlines
+        self._runs: dict[str, LiveRun] = {}
+        self._of_task: dict[str, dict[str, LiveRun]] = {}
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def get(self, run_id: str) -> LiveRun | None:
+        return self._runs.get(run_id)
+
+    def of(self, task: str) -> tuple[LiveRun, ...]:
+        """A task's live runs, oldest first."""
+        return tuple(self._of_task.get(task, {}).values())
+
+    def count(self, task: str) -> int:
+        return len(self._of_task.get(task, ()))
+
+    def all(self) -> tuple[LiveRun, ...]:
+        return tuple(self._runs.values())
+
+    def name(self, task: str, trigger: Trigger, *, fire_time: FireTime | None = None) -> Run:
+        """A new identity; it holds no slot yet."""
+        return Run(
+            id=next(self._run_ids),
+            task=task,
+            trigger=trigger,
+            fire_time=fire_time,
+            version=self.version,
+        )
+
+    def reserve(self, run: Run, task: Task, answer: Answer) -> LiveRun:
+        """Takes a slot and asks for the start. The intent must be on record, or in `answer`."""
+        live = LiveRun(run=run, task=task)
+        self._runs[run.id] = live
+        self._of_task.setdefault(run.task, {})[run.id] = live
+        answer.start(run, task)
+        return live
+
+    def started(self, run_id: str, pid: int, now: Now, answer: Answer) -> LiveRun | None:
+        live = self._runs.get(run_id)
+        if live is None:
+            return None
+        live.pid, live.started = pid, now
+        if live.state is State.INTENT:  # else a stop overtook the start
+            live.state = move(live.state, State.RUNNING)
+            if live.task.timeout is not None:
+                self._deadlines.add(now.mono + live.task.timeout, "timeout", run_id)
+        late = None if live.run.fire_time is None else now.wall - live.run.fire_time
+        answer.started(run_id, at=now.wall, pid=pid)
+        answer.tell(RunStarted(run=live.run, pid=pid, lateness=late))
+        return live
+
+    def stop(
+        self, live: LiveRun, fate: Ending, now: Now, answer: Answer, *, by_force: bool = False
+    ) -> None:
+        """SIGTERM now and SIGKILL after the grace; by force: SIGKILL now. Repeating is harmless."""
+        if live.fate is None:
+            live.fate = fate
+        if live.state is State.STOPPING and not by_force:
+            return
+        if live.forced:
+            return
+        if live.state is not State.STOPPING:
+            live.state = move(live.state, State.STOPPING)
+        live.forced = by_force
+        answer.stop(live.run.id, by_force=by_force)
+        answer.tell(RunStopping(run=live.run, reason=live.fate.reason, by_force=by_force))
+        if not by_force:
+            self._deadlines.add(now.mono + live.task.grace, "grace", live.run.id)
+
+    def overdue(self, kind: str, run_id: str, now: Now, answer: Answer) -> None:
+        """A timeout or a grace has passed."""
+        live = self._runs.get(run_id)
+        if live is None:
+            return
+        if kind == "timeout":
+            reason = f"timeout ({live.task.timeout:g} s)"
+            self.stop(live, Ending(outcome=Outcome.TIMED_OUT, reason=reason), now, answer)
+        elif live.fate is not None:
+            self.stop(live, live.fate, now, answer, by_force=True)
+
+    def ended(
+        self, run_id: str, exit_code: int | None, at: float, reason: str, now: Now, answer: Answer
+    ) -> tuple[LiveRun, Ending] | None:
+        """Frees the slot and records the one outcome; None if it was free already."""
+        live = self.drop(run_id)
+        if live is None:
+            return None
+        ending = _ending(live, exit_code, reason)
+        answer.ended(run_id, at=at, ending=ending)
+        answer.tell(RunEnded(run=live.run, ending=ending, seconds=live.seconds(now.mono)))
+        return live, ending
+
+    def drop(self, run_id: str) -> LiveRun | None:
+        live = self._runs.pop(run_id, None)
+        if live is not None:
+            of_task = self._of_task[live.run.task]
+            del of_task[run_id]
+            if not of_task:
+                del self._of_task[live.run.task]
+        return live
+
+
+def _ending(live: LiveRun, exit_code: int | None, reason: str) -> Ending:
+    """The outcome of a run that is gone. A shell reports death by signal n as 128 + n."""
+    signal = exit_code - 128 if exit_code is not None and 128 < exit_code <= 192 else None
+    if live.fate is not None:
+        outcome, reason = live.fate.outcome, live.fate.reason
+    elif exit_code is None:
+        outcome = Outcome.UNKNOWN
+    elif exit_code in live.task.success_codes:
+        outcome = Outcome.SUCCEEDED
+    else:
+        outcome = Outcome.FAILED
+    return Ending(outcome=outcome, exit_code=exit_code, signal=signal, reason=reason)

@@ -1,0 +1,315 @@
+"""The core: `Scheduler.handle(message, now) -> commands`. Same messages, same commands.
+
+Owns what follows from what: it hears each message and passes it to the file that decides:
+firing.py for fires, live.py for runs and deadlines, keepalive.py for daemon tasks.
+Invariants, held by tests/schedule:
+
+- each fire has exactly one disposition: a run, or a row that says skipped or missed and why;
+- a slot is reserved where live runs are counted, so live runs never exceed `max`;
+- an edit to one task touches no other task's runs, next fire or counters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from torch.clock import FireTime, Now
+from torch.event import (
+    HistoryFailed,
+    ProcessesSurvived,
+    RunNotStarted,
+    ServiceStopped,
+    ServiceStopping,
+    TasksReloaded,
+)
+from torch.run import Ending, Outcome, Trigger
+from torch.schedule.answer import Answer
+from torch.schedule.firing import Firing, TaskState
+from torch.schedule.keepalive import Keeper
+from torch.schedule.live import Deadlines, LiveRun, LiveRuns
+from torch.schedule.messages import (
+    Command,
+    Ended,
+    KillAsked,
+    Loaded,
+    Message,
+    NotStarted,
+    RunAsked,
+    Started,
+    StopAsked,
+    StopMode,
+    Survived,
+    Unrecorded,
+    Woke,
+)
+from torch.schedule.reload import Diff, diff
+from torch.task import Task, TaskType
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """When the core wants to hear `Woke`: the earlier of a wall and a monotonic instant."""
+
+    wall: FireTime | None
+    mono: float | None
+
+
+class Scheduler:
+    def __init__(self, *, run_ids: Iterator[str]) -> None:
+        self._states: dict[str, TaskState] = {}
+        self._deadlines = Deadlines()
+        self.live = LiveRuns(run_ids, self._deadlines)
+        self._firing = Firing(self._states, self.live)
+        self._loaded = False
+        self._stopping = False
+        self._ended = self._killed = 0
+        self._left: list[str] = []
+
+    @property
+    def wake_at(self) -> WakeAt:
+        return WakeAt(None if self._stopping else self._firing.first(), self._deadlines.first())
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    def states(self) -> list[TaskState]:
+        """This host's tasks in file order, then those that are gone but still run."""
+        return sorted(self._states.values(), key=lambda s: (not s.present, s.order))
+
+    def next_fire(self, task: str) -> FireTime | None:
+        return self._firing.next_of(task)
+
+    def handle(self, message: Message, now: Now) -> tuple[Command, ...]:
+        """Hears one message; returns what is to be done, in order."""
+        answer = Answer()
+        match message:
+            case Woke():
+                self._on_woke(now, answer)
+            case Started():
+                self._on_started(message, now, answer)
+            case Ended():
+                self._on_ended(message, now, answer)
+            case NotStarted():
+                self._on_not_started(message, now, answer)
+            case Survived():
+                self._on_survived(message, answer)
+            case Unrecorded():
+                self._on_unrecorded(message, now, answer)
+            case Loaded():
+                self._on_loaded(message, now, answer)
+            case RunAsked():
+                self._on_run_asked(message, answer)
+            case KillAsked():
+                self._on_kill_asked(message, now, answer)
+            case StopAsked():
+                self._on_stop_asked(message, now, answer)
+            case _:
+                assert_never(message)
+        return answer.commands()
+
+    # ── time ──────────────────────────────────────────────────────────────────────────────
+
+    def _on_woke(self, now: Now, answer: Answer) -> None:
+        if not self._stopping:
+            self._firing.decide(now, answer)
+        for kind, key in self._deadlines.pop_due(now.mono):
+            if kind == "keep":
+                self._keep(self._states.get(key), now, answer)
+            else:
+                self.live.overdue(kind, key, now, answer)
+
+    # ── the life of a run ─────────────────────────────────────────────────────────────────
+
+    def _on_started(self, message: Started, now: Now, answer: Answer) -> None:
+        live = self.live.started(message.run_id, message.pid, now, answer)
+        state = self._states.get(live.run.task) if live else None
+        if state is not None and state.keeper is not None:
+            state.keeper.started(state.task, self._deadlines, now)
+
+    def _on_ended(self, message: Ended, now: Now, answer: Answer) -> None:
+        found = self.live.ended(
+            message.run_id, message.exit_code, message.at, message.reason, now, answer
+        )
+        if found is not None:
+            self._after(*found, now, answer)
+
+    def _on_not_started(self, message: NotStarted, now: Now, answer: Answer) -> None:
+        live = self.live.drop(message.run_id)
+        if live is not None:
+            fate = live.fate or Ending(outcome=Outcome.FAILED, reason=message.reason)
+            answer.ended(live.run.id, at=now.wall, ending=fate)
+            answer.tell(RunNotStarted(run=live.run, reason=fate.reason))
+            self._after(live, fate, now, answer)
+        else:
+            self._firing.unwait(message.run_id)
+
+    def _after(self, live: LiveRun, ending: Ending, now: Now, answer: Answer) -> None:
+        """A run is over and its slot is free."""
+        state = self._states.get(live.run.task)
+        if state is not None:
+            state.last = (live.run, ending, now.wall)
+            if state.keeper is not None:
+                state.keeper.ended(live, state.task, now, answer)
+        if self._stopping:
+            self._ended += not live.forced
+            self._killed += live.forced
+            self._leave_if_done(answer)
+        elif state is not None:
+            self._fill(state, now, answer)
+
+    def _fill(self, state: TaskState, now: Now, answer: Answer) -> None:
+        """A slot may be free: the next waiting fire takes it, or the daemon task is kept."""
+        self._firing.fill(state, answer)
+        self._keep(state, now, answer)
+        if not state.present and not self.live.count(state.task.name):
+            self._states.pop(state.task.name, None)
+
+    def _keep(self, state: TaskState | None, now: Now, answer: Answer) -> None:
+        if state is None or state.keeper is None or self._stopping:
+            return
+        task = state.task
+        wanted = state.present and task.enabled and task.type is TaskType.DAEMON
+        want = task.max if wanted else 0
+        state.keeper.keep(
+            task, want, live=self.live, deadlines=self._deadlines, now=now, answer=answer
+        )
+
+    def _on_survived(self, message: Survived, answer: Answer) -> None:
+        answer.tell(ProcessesSurvived(run_id=message.run_id, processes=message.processes))
+        if self._stopping and self.live.drop(message.run_id):
+            self._left += message.processes
+            self._leave_if_done(answer)
+
+    def _on_unrecorded(self, message: Unrecorded, now: Now, answer: Answer) -> None:
+        """No intent on disk, no start: the slots are freed and the fires become missed rows."""
+        answer.tell(HistoryFailed(reason=message.reason, runs=len(message.run_ids)))
+        ending = Ending(
+            outcome=Outcome.MISSED, reason=f"the history could not be written: {message.reason}"
+        )
+        for run_id in message.run_ids:
+            live = self.live.drop(run_id)
+            run = live.run if live else self._firing.unwait(run_id)
+            if run is None:
+                continue
+            if run.trigger is not Trigger.DAEMON:
+                answer.dispose(run, ending)
+            state = self._states.get(run.task)
+            if live and state is not None and state.keeper is not None:
+                state.keeper.ended(live, state.task, now, answer)
+                self._keep(state, now, answer)
+
+    # ── the task file ─────────────────────────────────────────────────────────────────────
+
+    def _on_loaded(self, message: Loaded, now: Now, answer: Answer) -> None:
+        """Swaps the tasks at one instant: fires up to it are decided by the old definitions,
+        fires after it by the new ones."""
+        if self._stopping:
+            return
+        self._firing.decide(now, answer)
+        at = FireTime(math.floor(now.wall))
+        found = diff({s.task.name: s.task for s in self.states() if s.present}, message.tasks)
+        self.live.version = message.version
+        touched = {*found.added, *found.changed}
+        for order, task in enumerate(message.tasks):
+            if task.name in touched:
+                since = (message.since or {}).get(task.name, at)
+                self._define(task, order, since, answer)
+            else:
+                self._states[task.name].order = order
+        self._follow(found, message, at, now, answer)
+        self._firing.decide(now, answer)
+        if message.rebooted:
+            self._firing.decide_reboot(self.states(), now, answer)
+
+    def _define(self, task: Task, order: int, since: FireTime, answer: Answer) -> None:
+        state = self._states.get(task.name)
+        if state is None:
+            state = self._states[task.name] = TaskState(task=task, order=order, since=since)
+        state.task, state.order, state.present = task, order, True
+        if task.type is TaskType.DAEMON and state.keeper is None:
+            state.keeper = Keeper()
+        if state.keeper is not None:
+            state.keeper.changed()
+        self._firing.expect(state, since)
+        answer.define(task.name, digest=task.digest, since=since)
+
+    def _follow(self, found: Diff, message: Loaded, at: FireTime, now: Now, answer: Answer) -> None:
+        """What a changed file does to what runs and waits."""
+        for name in found.removed:
+            state = self._states[name]
+            state.present = False
+            self._firing.expect(state, at)
+            self._firing.give_up_waiting(state, "its task left the file", now, answer)
+            answer.define(name, digest="", since=at)
+        for name in (*found.removed, *found.added, *found.changed):
+            state = self._states[name]
+            if not state.task.enabled or state.task.type is TaskType.DAEMON:
+                self._firing.give_up_waiting(state, "its task was disabled", now, answer)
+            self._fill(state, now, answer)
+        if self._loaded:
+            answer.tell(
+                TasksReloaded(
+                    version=message.version,
+                    added=found.added,
+                    removed=found.removed,
+                    changed=found.changed,
+                    unchanged=found.unchanged,
+                )
+            )
+        self._loaded = True
+
+    # ── requests ──────────────────────────────────────────────────────────────────────────
+
+    def _on_run_asked(self, message: RunAsked, answer: Answer) -> None:
+        state = self._states.get(message.task)
+        if state is None or not state.present:
+            answer.refuse(f"no task '{message.task}' on this host", "see: torch tasks")
+            return
+        task, live, waiting = state.task, self.live.count(message.task), len(state.waiting)
+        if self._stopping:
+            answer.refuse("the service is stopping")
+        elif task.type is TaskType.DAEMON:
+            answer.refuse(f"'{task.name}' is a daemon task: it is kept alive, not run by hand")
+        elif live + waiting >= task.max:
+            answer.refuse(
+                f"{live} runs of '{task.name}' live and {waiting} wait; max is {task.max}",
+                f"wait for one to end, or: torch kill {task.name}",
+            )
+        else:
+            run = self.live.name(task.name, Trigger.MANUAL)
+            answer.intend(run)
+            self.live.reserve(run, task, answer)
+
+    def _on_kill_asked(self, message: KillAsked, now: Now, answer: Answer) -> None:
+        fate = Ending(outcome=Outcome.KILLED, reason="torch kill")
+        for run_id in message.run_ids:
+            live = self.live.get(run_id)
+            if live is not None:
+                self.live.stop(live, fate, now, answer, by_force=message.by_force)
+
+    def _on_stop_asked(self, message: StopAsked, now: Now, answer: Answer) -> None:
+        """Nothing new fires. A second request goes to SIGKILL at once."""
+        if message.mode is StopMode.KEEP:
+            answer.tell(ServiceStopped(ended=0, killed=0, kept=len(self.live)))
+            answer.leave()
+            return
+        by_force = self._stopping or message.mode is StopMode.NOW
+        if not self._stopping:
+            self._stopping = True
+            answer.tell(ServiceStopping(reason=message.reason, live=len(self.live)))
+            for state in self._states.values():
+                self._firing.give_up_waiting(state, "the service stopped", now, answer)
+        fate = Ending(outcome=Outcome.KILLED, reason="the service stopped")
+        for live in self.live.all():
+            self.live.stop(live, fate, now, answer, by_force=by_force)
+        self._leave_if_done(answer)
+
+    def _leave_if_done(self, answer: Answer) -> None:
+        if not len(self.live):
+            left = tuple(self._left)
+            answer.tell(ServiceStopped(ended=self._ended, killed=self._killed, left=left))
+            answer.leave()

@@ -1,0 +1,126 @@
+"""Fire times in (after, until], the heap of next fires, and the name of a clock step.
+
+Owns the arithmetic of when; must not know what a fire does. All instants are whole epoch
+seconds (FireTime), `after` exclusive and `until` inclusive, so that spans join without gap
+or overlap: whatever the service was doing, each instant is looked at exactly once.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from torch.clock import FireTime
+from torch.task import Schedule
+
+KEEP = 101
+"""Newest fire times that a Due names one by one; older ones are only counted."""
+
+COUNT_LIMIT = 10_000
+"""Fires of one task counted one by one after an absence: 2 µs each, so 20 ms at the most."""
+
+STEP_BACK = 3 * 3600
+"""Seconds the clock may step back while fires simply wait for it to come round again (as Debian
+cron does); past that the old time was wrong, and waiting for it could take a year."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """The fires of one task in a span: `times` are the newest KEEP of them, oldest first."""
+
+    first: FireTime
+    times: tuple[FireTime, ...]
+    count: int
+    exact: bool = True  # False: more than COUNT_LIMIT, `count` is a lower bound
+
+
+def next_fire(schedule: Iterable[Schedule], after: FireTime) -> FireTime | None:
+    """The earliest fire of any of the expressions after `after`; None if none ever fires."""
+    times = [t for s in schedule if (t := s.next_epoch(after)) is not None]
+    return FireTime(min(times)) if times else None
+
+
+def fires(schedule: tuple[Schedule, ...], after: FireTime, until: FireTime) -> Iterator[FireTime]:
+    """Every fire in (after, until], oldest first; an instant that two expressions name is one."""
+    at = next_fire(schedule, after)
+    while at is not None and at <= until:
+        yield at
+        at = next_fire(schedule, at)
+
+
+def due(schedule: tuple[Schedule, ...], after: FireTime, until: FireTime) -> Due | None:
+    """What fell due in (after, until], None if nothing. Bounded work, however long the span."""
+    newest: deque[FireTime] = deque(maxlen=KEEP)
+    count = 0
+    first: FireTime | None = None
+    for at in fires(schedule, after, until):
+        first = at if first is None else first
+        newest.append(at)
+        count += 1
+        if count == COUNT_LIMIT:
+            break
+    if first is None:
+        return None
+    if count < COUNT_LIMIT:
+        return Due(first=first, times=tuple(newest), count=count)
+    tail = _newest(schedule, newest[-1], until)
+    newest.extend(tail)
+    return Due(first=first, times=tuple(newest), count=count + len(tail), exact=False)
+
+
+def _newest(
+    schedule: tuple[Schedule, ...], after: FireTime, until: FireTime
+) -> tuple[FireTime, ...]:
+    """The newest fires of a span too long to walk: looks back from its end, ever further."""
+    span = KEEP
+    while True:
+        start = FireTime(max(after, until - span))
+        found = deque(_bounded(fires(schedule, start, until)), maxlen=KEEP)
+        if found or start == after:
+            return tuple(found)
+        span *= 16
+
+
+def _bounded(times: Iterator[FireTime]) -> Iterator[FireTime]:
+    for _, at in zip(range(COUNT_LIMIT), times, strict=False):
+        yield at
+
+
+class Heap:
+    """The next fire of every task, earliest first. A task has at most one place in it."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[FireTime, str]] = []
+        self._at: dict[str, FireTime] = {}
+
+    def set(self, name: str, at: FireTime | None) -> None:
+        """Gives the task this next fire, or none. An older place of it dies where it lies."""
+        if at is None:
+            self._at.pop(name, None)
+        elif self._at.get(name) != at:
+            self._at[name] = at
+            heapq.heappush(self._heap, (at, name))
+
+    def get(self, name: str) -> FireTime | None:
+        return self._at.get(name)
+
+    def first(self) -> FireTime | None:
+        while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def pop_due(self, until: FireTime) -> list[str]:
+        """Takes out every task whose next fire is at or before `until`, earliest first."""
+        names = []
+        while (at := self.first()) is not None and at <= until:
+            name = heapq.heappop(self._heap)[1]
+            del self._at[name]
+            names.append(name)
+        return names
+
+
+def stepped_back(watermark: FireTime, wall: float) -> bool:
+    """Whether the clock was set back so far that waiting for the watermark is no answer."""
+    return wall < watermark - STEP_BACK
