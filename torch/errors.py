@@ -6,6 +6,7 @@
     ├── ExpressionError       65  a schedule that cannot be read or can never fire
     ├── NotRunning             3  no service lives in this state directory
     ├── ServiceUnreachable    69  a service lives but does not answer
+    ├── Fault                 70  torch itself is at fault
     ├── TryAgain              75  somebody holds the lock, a limit of time passed
     ├── NotPermitted          77  this user may not
     └── SettingsError         78  a setting, a directory or the machine is not fit for use
@@ -29,6 +30,7 @@ class ExitCode(IntEnum):
     USAGE = 64
     TASK_FILE = 65
     UNREACHABLE = 69
+    FAULT = 70  # a fault of torch's own
     TRY_AGAIN = 75
     NOT_PERMITTED = 77
     SETTINGS = 78
@@ -102,6 +104,10 @@ class NotRunning(TorchError):
 
 class ServiceUnreachable(TorchError):
     exit_code = ExitCode.UNREACHABLE
+
+
+class Fault(TorchError):
+    exit_code = ExitCode.FAULT
 
 
 class TryAgain(TorchError):

@@ -1,0 +1,59 @@
+# Two commands are enough: make run, make test. Everything they need is made on the way.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test lint types bench lock docs clean help
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make run     set up, check config/tasks.yaml, run it here; Ctrl-C stops it"
+	@echo "make test    set up, run every test"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   print every measured figure beside its limit"
+	@echo "make docs    write the generated pages anew"
+	@echo "make lock    pin the newest versions in constraints.txt"
+
+run: $(READY)
+	@$(BIN)/torch check config/tasks.yaml
+	@exec $(BIN)/torch start --foreground -f config/tasks.yaml --state-dir .state
+
+test: $(READY)
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m bench
+
+docs: $(READY)
+	$(BIN)/python -m torch.taskfile.docs >docs/task-file.md
+	$(BIN)/python -m torch.report.states >docs/run-states.md
+
+lock: $(READY)
+	$(BIN)/pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev]'
+	(echo "# Every version that 'make' installs. Refresh: make lock"; \
+	 $(BIN)/pip freeze --exclude-editable; \
+	 sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml) >constraints.txt
+
+# Debian keeps venv in a package of its own; root may install it, everybody else is told how.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null; \
+	  else \
+	    echo "python3 has no venv here; install it first: sudo apt-get install python3-venv" >&2; exit 1; \
+	  fi; }
+	@echo "setting up $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	  $(BIN)/python -m pip install --quiet --no-warn-script-location -e '.[dev]'
+	@touch $(READY)
+
+clean:
+	rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,0 +1,90 @@
+"""The command line. Each command family is a file, imported when one of it is called.
+
+Owns the list of commands and the outermost frame: an error ends in its sentence on stderr and
+its exit code, a closed pipe in silence, never in a traceback. Speaks to the service through
+its socket and reads the history; never reaches into the service's live objects.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from torch.errors import ExitCode, TorchError
+
+COMMANDS = {
+    "start": ("service", "Start the service; returns when it is ready."),
+    "stop": ("service", "Stop the service and everything it runs."),
+    "restart": ("service", "Stop the service, then start it again."),
+    "reload": ("service", "Read the task file again."),
+    "status": ("status", "Show the service, its task file and its tasks."),
+    "check": ("file", "Check task files; every problem at once."),
+    "plan": ("file", "Show what runs on a host, and when."),
+    "next": ("file", "Show the next fire times of a task or an expression."),
+    "schema": ("file", "Print the JSON Schema of the task file."),
+    "tasks": ("tasks", "List this host's tasks."),
+    "run": ("tasks", "Run a task now."),
+    "kill": ("tasks", "End a run, or all runs of a task."),
+    "runs": ("history", "List recorded runs, newest first."),
+    "logs": ("logs", "Show the output of a task or a run, or the service's log."),
+    "version": ("version", "Print the version."),
+}
+"""Command -> (file of this package, its line in the help)."""
+
+_ATTRIBUTES = {"next": "next_"}  # where the command's name is a builtin's
+
+
+class _Commands(click.Group):
+    """Imports the file of the command that is called, and no other: `status` is fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"torch.cli.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, _ATTRIBUTES.get(cmd_name, cmd_name))
+        assert isinstance(command, click.Command)  # noqa: S101  # of the table above
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+def torch() -> None:
+    """Torch: a cron for many hosts. One YAML file in git, one small daemon per host."""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Runs one command; returns its exit code."""
+    try:
+        code = torch.main(args=list(argv), prog_name="torch", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except click.UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.FOUND
+    except (click.Abort, KeyboardInterrupt):
+        return 130  # as a shell names an end by SIGINT
+    except TorchError as error:
+        from torch.report.errors import describe
+
+        click.echo(describe(error), err=True)
+        return int(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read us has left. Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

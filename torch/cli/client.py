@@ -1,0 +1,79 @@
+"""Asking the service: one line of JSON there, one back. The protocol is daemon/control.py's.
+
+Owns the three ways in which nobody answers: no service, no permission, a service that hangs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import Any
+
+from torch.daemon.lock import holder
+from torch.errors import ExitCode, NotPermitted, NotRunning, ServiceUnreachable, TorchError
+from torch.settings import Settings
+
+
+def ask(settings: Settings, request: dict[str, Any], *, timeout: float | None) -> dict[str, Any]:
+    """The service's answer. Raises NotRunning, ServiceUnreachable, NotPermitted, or the error
+    that the service answered with, under its exit code. `timeout` None waits for ever."""
+    try:
+        with _connect(settings, timeout) as connection:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            line = _read_line(connection)
+    except TimeoutError as error:
+        raise ServiceUnreachable(
+            f"the service did not answer within {timeout:g} s", hint=f"see {settings.log}"
+        ) from error
+    except PermissionError as error:
+        raise NotPermitted(
+            f"{settings.socket}: permission denied", hint="run torch as the service's user or root"
+        ) from error
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise _nobody(settings) from error
+    except OSError as error:
+        raise ServiceUnreachable(f"{settings.socket}: {error.strerror or error}") from error
+    if not line:
+        raise ServiceUnreachable("the service closed the connection", hint=f"see {settings.log}")
+    answer: dict[str, Any] = json.loads(line)
+    if not answer["ok"]:
+        raise _Answered(answer["error"], hint=answer["hint"], exit_code=answer["exit_code"])
+    return answer
+
+
+class _Answered(TorchError):
+    def __init__(self, message: str, *, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = ExitCode(exit_code)
+
+
+def _connect(settings: Settings, timeout: float | None) -> socket.socket:
+    """By way of the folder's descriptor: a socket's own path may have only 107 bytes."""
+    folder = os.open(os.path.dirname(settings.socket), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(timeout)
+        try:
+            connection.connect(f"/proc/self/fd/{folder}/{os.path.basename(settings.socket)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+    finally:
+        os.close(folder)
+
+
+def _read_line(connection: socket.socket) -> bytes:
+    with connection.makefile("rb") as file:
+        return file.readline()
+
+
+def _nobody(settings: Settings) -> TorchError:
+    pid = holder(settings.lock)
+    if pid is None:
+        return NotRunning("the torch service is not running", hint="start it: torch start")
+    return ServiceUnreachable(
+        f"the service (pid {pid or 'unknown'}) lives but has no socket",
+        hint="it is starting or stopping; if this stays so, see " + settings.log,
+    )

@@ -1,0 +1,1 @@
+"""DOES: the only package that touches the operating system."""

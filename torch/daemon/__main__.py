@@ -1,0 +1,56 @@
+"""The service's own entrance: `python -I -m torch.daemon ORDER`, made by launch.py.
+
+Owns the outermost frame: whatever goes wrong ends in a named error and its exit code, at the
+starter and in the log, never in a traceback on somebody's terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import traceback
+
+from torch.daemon import signals
+from torch.daemon.detach import Readiness, detach
+from torch.daemon.service import raise_limits, serve
+from torch.errors import Fault, TorchError
+from torch.report.errors import describe
+from torch.settings import Settings
+
+
+def main() -> int:
+    signals.block()
+    order = json.loads(sys.argv[1])
+    settings = Settings(**order["settings"])
+    ready_fd: int | None = order["ready_fd"]
+    if ready_fd is not None:
+        os.set_inheritable(ready_fd, False)
+        detach(keep=ready_fd)
+    os.umask(0o077)
+    raise_limits()
+    readiness = Readiness(ready_fd)
+    try:
+        asyncio.run(serve(settings, foreground=ready_fd is None, readiness=readiness))
+    except TorchError as error:
+        readiness.failed(error)
+        if ready_fd is None:
+            sys.stderr.write(describe(error) + "\n")
+        return int(error.exit_code)
+    except Exception:  # noqa: BLE001  # ours: the trace to the log, a sentence to the starter
+        _keep_trace(settings, traceback.format_exc())
+        fault = Fault("the service failed on a fault of its own", hint=f"see {settings.log}")
+        readiness.failed(fault)
+        return int(fault.exit_code)
+    return 0
+
+
+def _keep_trace(settings: Settings, trace: str) -> None:
+    with contextlib.suppress(OSError), open(settings.log, "a", encoding="utf-8") as file:
+        file.write(trace)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The unix socket through which the command line speaks to the service.
+
+Owns the protocol: one JSON object a line each way. A request is {"do": NAME, ...}; the answer
+is {"v": 1, "ok": true, ...}, or {"v": 1, "ok": false, "error", "hint", "exit_code"}. Only
+the service's own user and root are heard: the socket is 0600 and the kernel names the peer.
+What a request does is in requests.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from torch.errors import NotPermitted, SettingsError, TorchError, UsageError
+
+LINE_LIMIT = 64 * 1024
+Answerer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class Control:
+    def __init__(self, path: str, answer: Answerer) -> None:
+        self._path = path
+        self._answer = answer
+        self._server: asyncio.Server | None = None
+        self._talks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Raises SettingsError where the socket cannot be made. We hold the lock, so what lies
+        there already is a dead service's."""
+        folder = os.open(os.path.dirname(self._path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # By way of the folder's descriptor: a socket's own path may have only 107 bytes.
+            short = f"/proc/self/fd/{folder}/{os.path.basename(self._path)}"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+            listener = socket.socket(socket.AF_UNIX)
+            listener.setblocking(False)
+            umask = os.umask(0o177)  # before the bind: there is no moment in which it is open
+            try:
+                listener.bind(short)
+            finally:
+                os.umask(umask)
+            self._server = await asyncio.start_unix_server(
+                self._talk, sock=listener, limit=LINE_LIMIT
+            )
+        except OSError as error:
+            raise SettingsError(f"the socket {self._path} cannot be made: {error}") from error
+        finally:
+            os.close(folder)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for talk in tuple(self._talks):
+            talk.cancel()
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._talks.add(task)
+            task.add_done_callback(self._talks.discard)
+        try:
+            if not _may_speak(writer):
+                await _say(writer, _refusal(NotPermitted("only the service's user may ask")))
+                return
+            while line := await reader.readline():
+                await _say(writer, await self._one(line))
+        except (ConnectionError, ValueError, asyncio.CancelledError):
+            pass  # the asker left, sent a line without end, or we are stopping
+        finally:
+            writer.close()
+
+    async def _one(self, line: bytes) -> dict[str, Any]:
+        try:
+            request = json.loads(line)
+            if not isinstance(request, dict):
+                raise UsageError("a request is a JSON object")
+            return {"v": 1, "ok": True} | await self._answer(request)
+        except json.JSONDecodeError:
+            return _refusal(UsageError("a request is one line of JSON"))
+        except TorchError as error:
+            return _refusal(error)
+
+
+def _may_speak(writer: asyncio.StreamWriter) -> bool:
+    peer = writer.get_extra_info("socket")
+    _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return uid in (0, os.geteuid())
+
+
+def _refusal(error: TorchError) -> dict[str, Any]:
+    return {
+        "v": 1,
+        "ok": False,
+        "error": error.message,
+        "hint": error.hint,
+        "exit_code": int(error.exit_code),
+    }
+
+
+async def _say(writer: asyncio.StreamWriter, answer: dict[str, Any]) -> None:
+    writer.write(json.dumps(answer).encode() + b"\n")
+    await writer.drain()

@@ -1,0 +1,119 @@
+"""The starter's side: a service is forked and exec'd, and said to be up only when it is.
+
+Owns the service's command line and the wait for its readiness. Used by `torch start`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from typing import NoReturn
+
+from torch.clock import Clock
+from torch.daemon import signals
+from torch.errors import (
+    ExitCode,
+    NotPermitted,
+    Problem,
+    SettingsError,
+    TaskFileError,
+    TorchError,
+    TryAgain,
+)
+from torch.settings import Settings
+
+START_LIMIT = 10.0
+"""Seconds a start may take before the starter stops waiting and says so."""
+
+
+class StartFailed(TorchError):
+    """The service's own reason, with its own exit code."""
+
+    def __init__(self, message: str, *, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = ExitCode(exit_code)
+
+
+def in_foreground(settings: Settings) -> NoReturn:
+    """Becomes the service: same process, same terminal."""
+    sys.stdout.flush()
+    argv = _argv(settings, ready_fd=None)
+    os.execv(argv[0], argv)  # noqa: S606  # our own interpreter
+
+
+def in_background(settings: Settings, clock: Clock) -> int:
+    """Starts a service and waits until it is ready; returns its pid. Raises why it is not."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    mask = signals.block()  # inherited: a signal to the newborn waits until it can listen
+    try:
+        starter = subprocess.Popen(
+            _argv(settings, ready_fd=writing), stdin=subprocess.DEVNULL, stdout=writing,
+            stderr=writing, pass_fds=[writing], cwd="/", start_new_session=True,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+        signals.restore(mask)
+    try:
+        text = _read(reading, clock)
+    finally:
+        os.close(reading)
+    if starter.poll() is None:
+        starter.returncode = 0  # it lives on or detaches by itself; nobody waits for it here
+    return _understand(text, settings)
+
+
+def _argv(settings: Settings, *, ready_fd: int | None) -> list[str]:
+    order = json.dumps({"settings": settings.as_dict(), "ready_fd": ready_fd})
+    # -I: nothing of the caller's Python environment, nor its directory, reaches the service.
+    return [sys.executable, "-I", "-m", "torch.daemon", order]
+
+
+def _read(fd: int, clock: Clock) -> str:
+    """Everything until the service says its word, closes the pipe, or time is up."""
+    until = clock.now().mono + START_LIMIT
+    text = b""
+    while (left := until - clock.now().mono) > 0:
+        if not select.select([fd], [], [], left)[0]:
+            continue
+        more = os.read(fd, 65536)
+        text += more
+        last = text.splitlines()[-1:] if text.endswith(b"\n") else []
+        if not more or (last and last[0].startswith((b"ready ", b"failed "))):
+            break
+    return text.decode("utf-8", "replace")
+
+
+def _understand(text: str, settings: Settings) -> int:
+    lines = text.splitlines()
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        if word == "ready":
+            return int(rest)
+        if word == "failed":
+            code, _, reason = rest.partition(" ")
+            told = json.loads(reason)
+            if problems := tuple(Problem(**problem) for problem in told.pop("problems")):
+                raise TaskFileError(problems)
+            raise StartFailed(**told, exit_code=int(code))
+    if lines:
+        raise SettingsError(
+            f"the service died while it started: {lines[-1]}", hint=f"see {settings.log}"
+        )
+    raise TryAgain(
+        f"the service was not ready within {START_LIMIT:g} s",
+        hint=f"it may still come up; see: torch status, and {settings.log}",
+    )
+
+
+def terminate(pid: int) -> None:
+    """SIGTERM to a service that does not answer. Raises NotPermitted."""
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except PermissionError as error:
+        raise NotPermitted(f"the service (pid {pid}) belongs to another user") from error
+    except ProcessLookupError:
+        return

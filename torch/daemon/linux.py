@@ -1,0 +1,83 @@
+"""The Linux calls that Python 3.11 has no names for: timerfd and fallocate, through libc.
+
+Owns the foreign function calls and nothing else; every error is an OSError with its errno.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+CLOCK_REALTIME = 0
+CLOCK_BOOTTIME = 7
+_TFD_NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
+_TFD_TIMER_ABSTIME = 1
+_TFD_TIMER_CANCEL_ON_SET = 2
+_FALLOC_KEEP_SIZE = 1
+_FALLOC_PUNCH_HOLE = 2
+_FALLOC_COLLAPSE_RANGE = 8
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long))
+
+
+class _Itimerspec(ctypes.Structure):
+    _fields_ = (("it_interval", _Timespec), ("it_value", _Timespec))
+
+
+class Timer:
+    """A timerfd at absolute instants of one clock, in seconds. `fd` is readable when it is due.
+
+    On CLOCK_REALTIME it is readable too, at once, when the clock is stepped.
+    """
+
+    def __init__(self, clock: int) -> None:
+        self._clock = clock
+        self.fd = _checked(_libc.timerfd_create(clock, _TFD_NONBLOCK_CLOEXEC))
+
+    def set(self, at: float | None) -> None:
+        """Due at `at`; None: never. An instant that has passed is due now."""
+        seconds = 0.0 if at is None else max(at, 1e-9)
+        whole = int(seconds)
+        spec = _Itimerspec()
+        spec.it_value = _Timespec(whole, int((seconds - whole) * 1e9))
+        flags = _TFD_TIMER_ABSTIME
+        if self._clock == CLOCK_REALTIME:
+            flags |= _TFD_TIMER_CANCEL_ON_SET
+        result = _libc.timerfd_settime(self.fd, flags, ctypes.byref(spec), None)
+        if result < 0 and ctypes.get_errno() != 125:  # ECANCELED: set all the same
+            _checked(result)
+
+    def clear(self) -> None:
+        """Makes `fd` unreadable until it is due again."""
+        try:
+            os.read(self.fd, 8)
+        except OSError:  # EAGAIN: nothing was due; ECANCELED: the clock was stepped
+            return
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def punch_hole(fd: int, length: int) -> None:
+    """Frees the first `length` bytes of a file; its size and what follows stay as they are."""
+    _fallocate(fd, _FALLOC_PUNCH_HOLE | _FALLOC_KEEP_SIZE, length)
+
+
+def collapse_head(fd: int, length: int) -> None:
+    """Removes the first `length` bytes (a multiple of the block size) of a file."""
+    _fallocate(fd, _FALLOC_COLLAPSE_RANGE, length)
+
+
+def _fallocate(fd: int, mode: int, length: int) -> None:
+    _checked(_libc.fallocate(fd, mode, ctypes.c_long(0), ctypes.c_long(length)))
+
+
+def _checked(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

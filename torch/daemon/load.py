@@ -1,0 +1,222 @@
+"""The task file on its way into the core: read by a process of its own, in small slices.
+
+Owns which version is in force and why the last one was refused. YAML, its libraries and the
+memory they need never enter the service: `torch.taskfile.reader` runs, answers and ends, a
+hostile file is its problem, and a reload of any size delays no start by more than a slice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch.clock import Clock, FireTime, rfc3339
+from torch.daemon.loop import Loop
+from torch.errors import Problem, TaskFileError
+from torch.event import Event, ReloadRefused, TaskFileWarned
+from torch.history.store import Store
+from torch.schedule.messages import Loaded
+from torch.schedule.reload import Diff, diff
+from torch.settings import Settings
+from torch.task import Task
+from torch.taskfile.reading import Reading, Request, frame_length, unpack
+
+LIMIT = 30.0
+"""Seconds a reading may take."""
+
+MISSING_FOR = 2.0
+"""Seconds a file that is being replaced may be away before that is called a problem."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """The file in force. `at` is when it was loaded, in wall seconds."""
+
+    reading: Reading
+    at: float
+
+
+class Loader:
+    def __init__(
+        self, settings: Settings, *, loop: Loop, clock: Clock, tell: Callable[[Event], None]
+    ) -> None:
+        self.settings = settings
+        self._loop = loop
+        self._clock = clock
+        self._tell = tell
+        self._tasks: dict[str, Task] = {}
+        self._version: Version | None = None
+        self._problem = ""  # why the file on disk is not the one in force
+        self._busy = asyncio.Lock()
+        self._again = False
+        self._background: asyncio.Task[None] | None = None
+
+    # ── in ────────────────────────────────────────────────────────────────────────────────
+
+    async def first_load(self, store: Store, *, rebooted: bool) -> Reading:
+        """Reads the file and gives it to the core. Raises TaskFileError: nothing starts."""
+        reading, fresh = await self._read()
+        if reading.refused:
+            raise TaskFileError(reading.problems)
+        self._warn(reading)
+        tasks = self._assemble(reading, fresh)
+        since = _decided(store, tasks)
+        await self._take(reading, tasks, since=since, rebooted=rebooted)
+        return reading
+
+    def reload_soon(self) -> None:
+        """A signal or the watcher asks. A thousand asks while one is read are one more."""
+        self._again = True
+        if self._background is None:
+            self._background = asyncio.get_running_loop().create_task(self._reload_all())
+
+    async def _reload_all(self) -> None:
+        try:
+            while self._again and self._version is not None:
+                self._again = False
+                await self.reload(patient=True)
+        finally:
+            self._background = None
+
+    async def reload(self, *, dry_run: bool = False, patient: bool = False) -> dict[str, Any]:
+        """Reads the file again; a good one is in force when this returns. The answer says what
+        changed, or with `dry_run` what would, or the problems. `patient`: a file that is
+        missing may be in the middle of being replaced, and is waited for."""
+        async with self._busy:
+            if patient:
+                await self._until_there()
+            reading, fresh = await self._read()
+            if reading.refused:
+                return self._refuse(reading, dry_run)
+            tasks = self._assemble(reading, fresh)
+            found = diff(self._tasks, tasks)
+            if not dry_run:
+                self._warn(reading)
+                await self._take(reading, tasks)
+            return _answer(True, reading.problems, found)
+
+    async def _until_there(self) -> None:
+        """A file that is missing may come back in a moment; the reader says so if it does not."""
+        for _ in range(10):
+            if os.path.exists(self.settings.task_file):
+                return
+            await asyncio.sleep(MISSING_FOR / 10)
+
+    def version(self) -> dict[str, Any]:
+        """The `version` of `torch status`."""
+        current = self._version
+        return {
+            "file": self.settings.task_file,
+            "hash": current.reading.hash if current else None,
+            "commit": current.reading.commit if current else None,
+            "loaded_at": rfc3339(current.at) if current else None,
+            "problem": self._problem or None,
+            "elsewhere": current.reading.elsewhere if current else 0,
+        }
+
+    async def _take(
+        self, reading: Reading, tasks: tuple[Task, ...], *,
+        since: dict[str, FireTime] | None = None, rebooted: bool = False,
+    ) -> None:  # fmt: skip
+        """The good file is in force from here on."""
+        self._tasks = {task.name: task for task in tasks}
+        self._version = Version(reading=reading, at=self._clock.now().wall)
+        self._problem = ""
+        await self._loop.ask(
+            Loaded(tasks=tasks, version=reading.hash, since=since, rebooted=rebooted)
+        )
+
+    def _refuse(self, reading: Reading, dry_run: bool) -> dict[str, Any]:
+        if not dry_run:
+            first = reading.problems[0]
+            self._problem = f"{first.place()}: {first.message}"
+            version = self._version.reading.hash if self._version else ""
+            self._tell(ReloadRefused(version=version, problems=reading.problems))
+        return _answer(False, reading.problems, Diff(unchanged=len(self._tasks)))
+
+    def _warn(self, reading: Reading) -> None:
+        for problem in reading.problems:
+            self._tell(TaskFileWarned(problem=problem))
+
+    def _assemble(self, reading: Reading, fresh: dict[str, Task]) -> tuple[Task, ...]:
+        """This host's tasks in file order: those that changed are fresh, the others stay."""
+        return tuple(fresh.get(name) or self._tasks[name] for name, _ in reading.order)
+
+    # ── the reader process ────────────────────────────────────────────────────────────────
+
+    async def _read(self) -> tuple[Reading, dict[str, Task]]:
+        """One reading, by a process of its own."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-m", "torch.taskfile.reader",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, cwd="/",
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(LIMIT):
+                return await self._converse(process)
+        except TimeoutError:
+            return self._failed(f"reading took longer than {LIMIT:g} s"), {}
+        except (EOFError, OSError) as error:
+            said = await process.stderr.read() if process.stderr else b""
+            last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or [str(error)]
+            return self._failed(f"the reader failed: {last[0]}"), {}
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+            await process.wait()
+
+    async def _converse(
+        self, process: asyncio.subprocess.Process
+    ) -> tuple[Reading, dict[str, Task]]:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101
+        request = Request(
+            path=self.settings.task_file,
+            addresses=(self.settings.address,) if self.settings.address else None,
+            known={name: task.digest for name, task in self._tasks.items()},
+        )
+        process.stdin.write(request.to_json().encode() + b"\n")
+        process.stdin.close()
+        reading: Reading = unpack(await self._frame(process.stdout))
+        fresh: dict[str, Task] = {}
+        for _ in range(reading.frames):
+            fresh |= {task.name: task for task in unpack(await self._frame(process.stdout))}
+            await asyncio.sleep(0)  # a slice: what is due starts before the next one
+        return reading, fresh
+
+    async def _frame(self, stream: asyncio.StreamReader) -> bytes:
+        return await stream.readexactly(frame_length(await stream.readexactly(4)))
+
+    def _failed(self, reason: str) -> Reading:
+        file = self.settings.task_file
+        return Reading(
+            problems=(Problem(file=file, line=0, column=0, key="", message=reason),), refused=True
+        )
+
+
+def _decided(store: Store, tasks: tuple[Task, ...]) -> dict[str, FireTime]:
+    """Up to where an earlier service decided each task's fires, if it had the same definition."""
+    definitions = store.definitions()
+    watermark = store.watermark() or FireTime(0)
+    since = {}
+    for task in tasks:
+        digest, first = definitions.get(task.name, ("", FireTime(0)))
+        if digest == task.digest:
+            since[task.name] = max(first, watermark)
+    return since
+
+
+def _answer(accepted: bool, problems: tuple[Problem, ...], found: Diff) -> dict[str, Any]:
+    return {
+        "accepted": accepted,
+        "problems": [asdict(problem) for problem in problems],
+        "added": found.added,
+        "removed": found.removed,
+        "changed": found.changed,
+        "unchanged": found.unchanged,
+    }

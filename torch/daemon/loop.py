@@ -1,0 +1,152 @@
+"""inbox -> handle -> perform: the one thread in which everything happens.
+
+Owns the inbox and the order of performing: all messages that are there are heard, what they
+ask to be recorded is written in one transaction, and only then is the rest done. Signals,
+threads, timers and requests do nothing but post. Must not decide, nor know how a command is
+performed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from torch.clock import Clock
+from torch.daemon.linux import CLOCK_BOOTTIME, CLOCK_REALTIME, Timer
+from torch.daemon.recorder import RETRY, Recorder, Written
+from torch.daemon.supervisor import Supervisor
+from torch.event import Event
+from torch.schedule.messages import (
+    Command,
+    Leave,
+    Message,
+    NotStarted,
+    Record,
+    Refuse,
+    Start,
+    Stop,
+    Tell,
+    Unrecorded,
+    Woke,
+)
+from torch.schedule.scheduler import Scheduler
+
+_LOST = "this fire has its disposition already"
+
+
+class Loop:
+    def __init__(
+        self, *, scheduler: Scheduler, clock: Clock, recorder: Recorder,
+        tell: Callable[[Event], None],
+    ) -> None:  # fmt: skip
+        self.scheduler = scheduler
+        self._clock = clock
+        self._recorder = recorder
+        self._tell = tell
+        self._supervisor: Supervisor | None = None
+        self._inbox: deque[tuple[Message, asyncio.Future[tuple[Command, ...]] | None]] = deque()
+        self._draining = False
+        self._retry: asyncio.TimerHandle | None = None
+        self._left = asyncio.Event()
+        self._timers = {c: Timer(c) for c in (CLOCK_REALTIME, CLOCK_BOOTTIME)}
+        for timer in self._timers.values():
+            asyncio.get_running_loop().add_reader(timer.fd, self._wake, timer)
+
+    def perform_by(self, supervisor: Supervisor) -> None:
+        """Loop and supervisor need each other; this joins them."""
+        self._supervisor = supervisor
+
+    def post(self, message: Message) -> None:
+        """Puts a message into the inbox. From this thread only."""
+        self._enqueue(message, None)
+
+    async def ask(self, message: Message) -> tuple[Command, ...]:
+        """Posts a message; returns what the core answered, once that is performed."""
+        answer: asyncio.Future[tuple[Command, ...]] = asyncio.get_running_loop().create_future()
+        self._enqueue(message, answer)
+        return await answer
+
+    async def until_left(self) -> None:
+        """Returns when the core has said that nothing is left to do."""
+        await self._left.wait()
+
+    def close(self) -> None:
+        for timer in self._timers.values():
+            asyncio.get_running_loop().remove_reader(timer.fd)
+            timer.close()
+
+    def _enqueue(
+        self, message: Message, answer: asyncio.Future[tuple[Command, ...]] | None
+    ) -> None:
+        self._inbox.append((message, answer))
+        if not self._draining:
+            self._draining = True
+            asyncio.get_running_loop().call_soon(self._drain)
+
+    def _wake(self, timer: Timer) -> None:
+        timer.clear()
+        self.post(Woke())
+
+    def _drain(self) -> None:
+        self._draining = False
+        answers = []
+        records: list[Record] = []
+        acts: list[Command] = []
+        while self._inbox:
+            message, answer = self._inbox.popleft()
+            commands = self.scheduler.handle(message, self._clock.now())
+            records += [c for c in commands if isinstance(c, Record)]
+            acts += [c for c in commands if not isinstance(c, Record)]
+            answers.append((answer, commands))
+        written = self._recorder.write(records, self._clock.now())
+        self._follow(written)
+        for act in acts:
+            self._perform(act, written.refused)
+        for answer, commands in answers:
+            if answer is not None and not answer.done():
+                answer.set_result(_answered(commands, written))
+        self._set_timers()
+
+    def _follow(self, written: Written) -> None:
+        """The core hears which intents were refused; ends that are on disk free their files."""
+        if self._supervisor is not None:
+            self._supervisor.forget(written.ended)
+        if written.failed:
+            if written.refused or self._retry is None:
+                run_ids = tuple(sorted(written.refused))
+                self.post(Unrecorded(run_ids=run_ids, reason=written.failed))
+            if self._retry is None:
+                self._retry = asyncio.get_running_loop().call_later(RETRY, self._write_owed)
+        for run_id in () if written.failed else written.refused:
+            self.post(NotStarted(run_id=run_id, reason=_LOST))
+
+    def _write_owed(self) -> None:
+        self._retry = None
+        self._follow(self._recorder.write([], self._clock.now()))
+
+    def _perform(self, act: Command, refused: frozenset[str]) -> None:
+        match act:
+            case Start() if act.run.id not in refused and self._supervisor is not None:
+                self._supervisor.start(act)
+            case Stop() if self._supervisor is not None:
+                self._supervisor.stop(act.run_id, by_force=act.by_force)
+            case Tell():
+                self._tell(act.event)
+            case Leave():
+                self._left.set()
+            case _:
+                pass
+
+    def _set_timers(self) -> None:
+        at = self.scheduler.wake_at
+        self._timers[CLOCK_REALTIME].set(at.wall)
+        self._timers[CLOCK_BOOTTIME].set(at.mono)
+
+
+def _answered(commands: tuple[Command, ...], written: Written) -> tuple[Command, ...]:
+    """The answer to a request; one whose run could not be recorded becomes a refusal."""
+    for command in commands:
+        if isinstance(command, Start) and command.run.id in written.refused:
+            return (Refuse(reason=f"the history could not be written: {written.failed}"),)
+    return commands

@@ -1,0 +1,211 @@
+"""Composition root: the real parts are built and joined here, and read in start-up order.
+
+Owns the order of starting and of stopping, and nothing else: what a part does is in its own
+file. The lock comes before everything that writes; the task file is read before anything
+starts; ready is said when a stranger could use the service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import resource
+import secrets
+import select
+import stat
+import traceback
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from torch.clock import SystemClock
+from torch.daemon import lock, signals
+from torch.daemon.address import primary_address
+from torch.daemon.control import Control
+from torch.daemon.detach import Readiness
+from torch.daemon.load import Loader
+from torch.daemon.logfile import LogFile, Terminal
+from torch.daemon.loop import Loop
+from torch.daemon.output import Outputs
+from torch.daemon.processes import boot_id
+from torch.daemon.recorder import Recorder
+from torch.daemon.requests import Requests
+from torch.daemon.supervisor import Supervisor
+from torch.daemon.watcher import Watcher
+from torch.errors import NotPermitted, SettingsError
+from torch.event import DaemonCrashLooping, Event, PartFailed, RunEnded, ServiceReady
+from torch.history.store import Store
+from torch.run import Outcome
+from torch.schedule.messages import StopAsked
+from torch.schedule.scheduler import Scheduler
+from torch.settings import Settings
+
+_TAIL_LINES = 5
+
+LEAD = 0.03
+"""Seconds ahead of a fire in which its row is written and its shim made to wait: several times
+what both take, and too short for anybody to change their mind in."""
+
+
+async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -> None:
+    """Runs one service until it is told to stop. Raises TorchError if it cannot start."""
+    clock = SystemClock()
+    async with contextlib.AsyncExitStack() as parts:
+        _make_folders(settings)
+        held = lock.take(settings.lock, pause=_wait)
+        parts.callback(os.close, held)
+
+        sink = _open_log(settings, foreground, clock)
+        parts.callback(sink.close)
+        outputs = Outputs(settings.output)
+        told = _Telling(sink, outputs, all_tails=foreground)
+
+        store = Store(settings.history)
+        parts.callback(store.close)
+        boot = boot_id()
+        recorder = Recorder(store, boot_id=boot, tell=told.tell)
+        asyncio.get_running_loop().set_exception_handler(told.fault)
+        scheduler = Scheduler(run_ids=_run_ids(clock), lead=LEAD)
+        loop = Loop(scheduler=scheduler, clock=clock, recorder=recorder, tell=told.tell)
+        parts.callback(loop.close)
+        supervisor = Supervisor(
+            clock=clock, post=loop.post, runs_dir=settings.runs, outputs=outputs
+        )
+        parts.callback(supervisor.close)
+        loop.perform_by(supervisor)
+        loader = Loader(settings, loop=loop, clock=clock, tell=told.tell)
+        signals.listen(
+            stop=lambda name: loop.post(StopAsked(reason=name)),
+            reload=loader.reload_soon,
+            reopen=sink.reopen,
+        )
+
+        first = await loader.first_load(store, rebooted=store.boot_id() != boot)
+        requests = Requests(
+            loop=loop, loader=loader, clock=clock, address=settings.address or primary_address()
+        )
+        told.requests = requests
+        control = Control(settings.socket, requests.answer)
+        await control.open()
+        parts.push_async_callback(control.close)
+        watcher = Watcher(settings.task_file, loader.reload_soon)
+        parts.callback(watcher.stop)
+        lock.write_pid(settings.pid_file)
+        parts.callback(lock.remove_pid, settings.pid_file)
+
+        gc.freeze()  # what start-up made lives as long as we do; the collector may skip it
+        requests.ready = True
+        told.tell(
+            ServiceReady(
+                pid=os.getpid(), version=first.hash, file=settings.task_file,
+                tasks=len(first.order), elsewhere=first.elsewhere,
+            )
+        )  # fmt: skip
+        readiness.ready()
+        await loop.until_left()
+
+
+class _Telling:
+    """Passes an event on to the log and to whoever waits for it, with the task's last lines
+    where a person will want them."""
+
+    def __init__(self, sink: LogFile | Terminal, outputs: Outputs, *, all_tails: bool) -> None:
+        self._sink = sink
+        self._outputs = outputs
+        self._all_tails = all_tails
+        self.requests: Requests | None = None
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, RunEnded | DaemonCrashLooping) and self._wants_tail(event):
+            event = replace(event, tail=self._outputs.tail(event.run, _TAIL_LINES))
+        self._sink.tell(event)
+        if self.requests is not None:
+            self.requests.hear(event)
+
+    def _wants_tail(self, event: RunEnded | DaemonCrashLooping) -> bool:
+        if isinstance(event, DaemonCrashLooping) or self._all_tails:
+            return True
+        return event.ending.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
+
+    def fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A fault of ours in a callback: said with its place, and the service goes on."""
+        error = context.get("exception")
+        trace = traceback.extract_tb(error.__traceback__)[-1:] if error else []
+        place = f" at {trace[0].filename}:{trace[0].lineno}" if trace else ""
+        self.tell(PartFailed(part="the service", reason=f"{error or context['message']!r}{place}"))
+
+
+def raise_limits() -> None:
+    """Every live run costs a descriptor; tasks get the limit back that we found."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _make_folders(settings: Settings) -> None:
+    private = {settings.state_dir, settings.runs}
+    for folder in (settings.state_dir, settings.run_dir, settings.log_dir, settings.runs,
+                   settings.output):  # fmt: skip
+        mode = 0o700 if folder in private else 0o755 if folder == settings.run_dir else 0o750
+        try:
+            os.makedirs(folder, mode=mode, exist_ok=True)
+            found = os.stat(folder)
+        except PermissionError as error:
+            raise NotPermitted(
+                f"{error.filename or folder} cannot be made or read: {error.strerror}",
+                hint="run as its owner, or choose another --state-dir",
+            ) from error
+        except OSError as error:
+            raise SettingsError(
+                f"{error.filename or folder} cannot be used: {error.strerror}",
+                hint="choose another --state-dir",
+            ) from error
+        _check_folder(folder, found)
+
+
+def _check_folder(folder: str, found: os.stat_result) -> None:
+    """What others can write into decides what we run; so they must not."""
+    if found.st_uid not in (os.geteuid(), 0):
+        raise SettingsError(
+            f"{folder} belongs to another user (uid {found.st_uid})",
+            hint="choose another --state-dir, or give it to the service's user",
+        )
+    if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
+        raise SettingsError(f"others may write to {folder}", hint=f"chmod go-w {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NotPermitted(f"{folder} is not writable", hint="run as its owner")
+
+
+def _open_log(settings: Settings, foreground: bool, clock: SystemClock) -> LogFile | Terminal:
+    form = settings.log_format
+    if foreground:
+        return Terminal(form="console" if form == "auto" else form, clock=clock)
+    try:
+        return LogFile(settings.log, form="logfmt" if form == "auto" else form, clock=clock)
+    except OSError as error:
+        raise SettingsError(f"the log {settings.log} cannot be opened: {error}") from error
+
+
+def _run_ids(clock: SystemClock) -> Iterator[str]:
+    """Names no other service on this or another host has given: when we started, a little
+    chance for two at once, and a count. Short enough to type."""
+    prefix = _base36(int(clock.now().wall)) + _base36(36 + secrets.randbelow(35 * 36))
+    count = 0
+    while True:
+        count += 1
+        yield f"{prefix}-{count}"
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits
+
+
+def _wait(seconds: float) -> None:
+    """Before the loop runs there is nobody to wait with."""
+    select.select([], [], [], seconds)

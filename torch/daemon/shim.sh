@@ -1,0 +1,21 @@
+# The few lines around every command: they record its start and its end in the run file,
+# which is this shell's standard input, locked for as long as this shell lives. Comments are
+# taken out before it is used. It is started ahead of time and begins when a line comes on
+# descriptor 3; if that closes without a line (the service died, or thought better of it),
+# nothing was started and nothing is written.
+# Arguments: soft limit of open files, umask, working directory, command.
+# TERM, INT and HUP are for the command; the shim stays to write down how it ended.
+trap '' TERM INT HUP
+read -r stat </proc/$$/stat
+ulimit -S -n "$1"
+umask "$2"
+cd "$3" || exit
+shift 3
+began() { shift 21; echo "S $$ $1"; }
+read -r go <&3 || exit
+exec 3<&-
+began $stat >&0
+( trap - TERM INT HUP; exec "$@" ) </dev/null
+code=$?
+echo "X $code" >&0
+exit $code

@@ -1,0 +1,123 @@
+"""Notices that the task file may have changed. Whether it did is for the reader to say.
+
+Owns the inotify watches (by watchdog). Watched are directories, never the file: an editor
+replaces the file by rename, a release by a symlink swap anywhere on the path, and a watch on
+the old inode would see neither. A slow look at the path itself catches what no watch can:
+network file systems, and a directory that was removed and made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+DEBOUNCE = 0.1
+"""Seconds of quiet before a change counts: an editor writes in several steps."""
+
+LOOK = 5.0
+_MAX_LINKS = 40  # as the kernel's own limit
+_NOT_CHANGES = {"opened", "closed_no_write"}
+
+_Identity = tuple[int, int, int, int] | None
+
+
+def places(path: str) -> frozenset[str]:
+    """Every directory entry whose replacement changes what `path` names: the file, and each
+    symlink on the way to it. Absolute paths."""
+    found: set[str] = set()
+    todo = [os.path.abspath(path)]
+    for _ in range(_MAX_LINKS):
+        if not todo:
+            break
+        current = todo.pop()
+        found.add(current)
+        prefix = "/"
+        for part in current.split("/")[1:]:
+            entry = os.path.join(prefix, part)
+            if os.path.islink(entry):
+                found.add(entry)
+                rest = current[len(entry) :].lstrip("/")
+                target = os.path.join(prefix, os.readlink(entry), rest)
+                todo.append(os.path.normpath(target.rstrip("/")))
+                break
+            prefix = entry
+    return frozenset(found)
+
+
+class Watcher(FileSystemEventHandler):
+    def __init__(self, path: str, changed: Callable[[], None]) -> None:
+        self._path = path
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._observer = Observer()
+        self._places: frozenset[str] = frozenset()
+        self._folders: dict[str, tuple[object, int]] = {}  # folder -> (watch, its inode)
+        self._debounce: asyncio.TimerHandle | None = None
+        self._identity = self._identify()
+        self._observer.daemon = True
+        self._observer.start()
+        self._watch()
+        self._looking = self._loop.call_later(LOOK, self._look)
+
+    def stop(self) -> None:
+        self._looking.cancel()
+        if self._debounce is not None:
+            self._debounce.cancel()
+        self._observer.stop()
+        self._observer.join()
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        """On watchdog's thread: drops what is no change, and posts the rest to the loop."""
+        if event.event_type in _NOT_CHANGES:
+            return
+        if {os.fsdecode(event.src_path), os.fsdecode(event.dest_path)} & self._places:
+            self._loop.call_soon_threadsafe(self._touched)
+
+    def _touched(self) -> None:
+        if self._debounce is not None:
+            self._debounce.cancel()
+        self._debounce = self._loop.call_later(DEBOUNCE, self._settled)
+
+    def _settled(self) -> None:
+        self._debounce = None
+        self._identity = self._identify()
+        self._watch()
+        self._changed()
+
+    def _look(self) -> None:
+        self._looking = self._loop.call_later(LOOK, self._look)
+        self._watch()
+        if self._debounce is None and self._identify() != self._identity:
+            self._settled()
+
+    def _identify(self) -> _Identity:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
+
+    def _watch(self) -> None:
+        """Watches the folders that matter now, and no others."""
+        self._places = places(self._path)
+        wanted = {}
+        for folder in {os.path.dirname(place) for place in self._places}:
+            try:
+                wanted[folder] = os.stat(folder).st_ino
+            except OSError:
+                continue  # _look comes back to it
+        for folder, (watch, inode) in list(self._folders.items()):
+            if wanted.get(folder) != inode:
+                self._observer.unschedule(watch)  # type: ignore[arg-type]
+                del self._folders[folder]
+        for folder, inode in wanted.items():
+            if folder not in self._folders:
+                try:
+                    watch = self._observer.schedule(self, folder, recursive=False)
+                except OSError:  # no inotify watches left, no permission: _look has to do
+                    continue
+                self._folders[folder] = (watch, inode)

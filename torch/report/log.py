@@ -1,0 +1,192 @@
+"""The only file that turns events into sentences.
+
+Owns the wording, the level and the fields of every log line, in three forms: logfmt and JSON
+for machines, a short line for a person at a terminal. Text that came from a task or a file
+is made harmless here: no control character reaches a terminal or a log line raw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import event as facts
+from torch.clock import rfc3339
+from torch.event import Event
+from torch.report.text import duration, harmless, json_line, logfmt_value
+from torch.run import Ending, Outcome, Run, Trigger
+
+INFO, WARN, ERROR = "info", "warn", "error"
+_GOOD = (Outcome.SUCCEEDED, Outcome.SKIPPED)
+
+
+def sentence(event: Event) -> str:
+    """What happened, in one English sentence without a full stop."""
+    match event:
+        case facts.ServiceReady(pid=pid, tasks=tasks, elsewhere=elsewhere, file=file):
+            others = f", {elsewhere} for other hosts" if elsewhere else ""
+            return f"ready, pid {pid}: {_count(tasks, 'task')} for this host{others} ({file})"
+        case facts.TasksReloaded():
+            return _reloaded(event)
+        case facts.ReloadRefused(problems=problems):
+            first = problems[0]
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            return f"task file refused, nothing changed: {first.place()}: {first.message}{more}"
+        case facts.TaskFileWarned(problem=problem):
+            return f"{problem.place()}: {problem.message}"
+        case facts.RunStarted(run=run, pid=pid, lateness=late):
+            return f"{run.task} started, pid {pid}{_lateness(late)}{_by(run)}"
+        case facts.RunEnded(run=run, ending=ending, seconds=seconds):
+            return f"{run.task} {_ended(ending)} after {duration(seconds)}"
+        case facts.RunNotStarted(run=run, reason=reason):
+            return f"{run.task} did not start: {reason}"
+        case facts.RunStopping(run=run, reason=reason, by_force=by_force):
+            return f"{run.task} gets {'SIGKILL' if by_force else 'SIGTERM'}: {reason}"
+        case facts.FireQueued(run=run, reason=reason):
+            return f"{run.task} waits for a free slot: {reason}"
+        case facts.FireSkipped(run=run, reason=reason):
+            return f"{run.task} skipped: {reason}"
+        case facts.FiresMissed(task=task, count=count, first=first, last=last, reason=reason):
+            span = f"{rfc3339(first)}" + (f" to {rfc3339(last)}" if count > 1 else "")
+            return f"{task} missed {_count(count, 'fire')} ({span}): {reason}"
+        case facts.DaemonCrashLooping(task=task, failures=failures, retry_in=retry_in):
+            return f"{task} keeps dying: {failures} in a row, next try in {duration(retry_in)}"
+        case facts.DaemonHealthy(task=task):
+            return f"{task} is healthy again"
+        case facts.ClockStepped(seconds=seconds):
+            return f"the clock was set back by {duration(-seconds)}; fires are counted from now"
+        case facts.HistoryFailed(reason=reason, runs=runs):
+            return f"the history cannot be written ({reason}); {_count(runs, 'run')} not started"
+        case facts.HistoryRecovered(seconds=seconds):
+            return f"the history can be written again, after {duration(seconds)}"
+        case facts.ProcessesSurvived(processes=processes):
+            return f"SIGKILL did not end {', '.join(processes)}"
+        case facts.PartFailed(part=part, reason=reason):
+            return f"{part} failed: {reason}"
+        case facts.ServiceStopping(reason=reason, live=live):
+            return f"stopping ({reason}), {_count(live, 'run')} to end"
+        case facts.ServiceStopped(ended=ended, killed=killed, left=left, kept=kept):
+            kept_text = f", {kept} left running on purpose" if kept else ""
+            left_text = f", could not end {', '.join(left)}" if left else ""
+            return f"stopped: {ended} ended, {killed} killed{kept_text}{left_text}"
+    raise TypeError(f"no sentence for {type(event).__name__}")
+
+
+def level(event: Event) -> str:
+    match event:
+        case facts.RunEnded(ending=ending):
+            return INFO if ending.outcome in (*_GOOD, Outcome.KILLED) else WARN
+        case facts.ReloadRefused() | facts.HistoryFailed() | facts.ProcessesSurvived():
+            return ERROR
+        case facts.RunNotStarted() | facts.DaemonCrashLooping() | facts.PartFailed():
+            return ERROR
+        case facts.FiresMissed() | facts.ClockStepped() | facts.TaskFileWarned():
+            return WARN
+        case facts.FireSkipped() | facts.RunStopping(by_force=True):
+            return WARN
+        case facts.ServiceStopped(left=left):
+            return ERROR if left else INFO
+    return INFO
+
+
+def fields(event: Event, wall: float) -> dict[str, Any]:
+    """The line as names and values; `event` is the class in snake case."""
+    line: dict[str, Any] = {
+        "time": rfc3339(wall, milliseconds=True),
+        "level": level(event),
+        "event": _snake(type(event).__name__),
+    }
+    run = getattr(event, "run", None)
+    if isinstance(run, Run):
+        line |= {"task": run.task, "run": run.id}
+        if run.fire_time is not None:
+            line["fire_time"] = rfc3339(run.fire_time)
+    line |= dict(_details(event))
+    line["msg"] = sentence(event)
+    return line
+
+
+def logfmt(event: Event, wall: float) -> str:
+    line = fields(event, wall)
+    return " ".join(f"{name}={logfmt_value(value)}" for name, value in line.items())
+
+
+def as_json(event: Event, wall: float) -> str:
+    return json_line(fields(event, wall))
+
+
+def console(event: Event, wall: float) -> str:
+    """For a person: time of day, a mark for the level, the sentence, the task's last lines."""
+    clock = (rfc3339(wall, milliseconds=True) or "")[11:23]
+    mark = {INFO: " ", WARN: "!", ERROR: "x"}[level(event)]
+    lines = [f"{clock} {mark} {harmless(sentence(event))}"]
+    run = getattr(event, "run", None)
+    name = run.task if isinstance(run, Run) else ""
+    lines += [f"{'':13}  {name} | {harmless(text)}" for text in getattr(event, "tail", ())]
+    if isinstance(event, facts.ReloadRefused):
+        lines += [f"{'':13}  {harmless(p.place())}: {harmless(p.message)}" for p in event.problems]
+    return "\n".join(lines)
+
+
+def _details(event: Event) -> Iterator[tuple[str, Any]]:
+    for name in event.__dataclass_fields__:
+        value = getattr(event, name)
+        if name == "ending":
+            yield "outcome", value.outcome.value
+            yield from (
+                (k, v) for k in ("exit_code", "signal") if (v := getattr(value, k)) is not None
+            )
+            if value.reason:
+                yield "reason", value.reason
+        elif name == "problems":
+            yield "problems", [f"{p.place()}: {p.message}" for p in value]
+        elif name == "problem":
+            yield "key", value.key
+        elif name != "run" and value not in ((), None):
+            yield name, round(value, 3) if isinstance(value, float) else value
+
+
+def _ended(ending: Ending) -> str:
+    why = f" ({ending.reason})" if ending.reason else ""
+    match ending.outcome:
+        case Outcome.SUCCEEDED:
+            return "succeeded"
+        case Outcome.FAILED if ending.signal is not None:
+            return f"failed, killed by signal {ending.signal}{why}"
+        case Outcome.FAILED if ending.exit_code == 127:
+            return "failed, exit code 127: its command was not found"
+        case Outcome.FAILED:
+            return f"failed, exit code {ending.exit_code}{why}"
+        case Outcome.TIMED_OUT:
+            return f"timed out{why}"
+        case _:
+            return f"{ending.outcome.value}{why}"
+
+
+def _reloaded(event: facts.TasksReloaded) -> str:
+    parts = [
+        f"{word} {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if names[5:] else "")
+        for word, names in (
+            ("added", event.added),
+            ("removed", event.removed),
+            ("changed", event.changed),
+        )
+        if names
+    ]
+    return f"reloaded: {'; '.join([*parts, f'{event.unchanged} unchanged'])}"
+
+
+def _by(run: Run) -> str:
+    return "" if run.trigger in (Trigger.SCHEDULE, Trigger.DAEMON) else f" ({run.trigger.value})"
+
+
+def _lateness(seconds: float | None) -> str:
+    return f", {duration(seconds)} late" if seconds is not None and seconds >= 0.5 else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

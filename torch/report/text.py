@@ -1,0 +1,49 @@
+"""Small pieces of wording: durations, and text made harmless for terminals and log lines."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./:+@%,-]+\Z")
+
+
+def harmless(text: str) -> str:
+    """Text with every control and direction-changing character shown as an escape; tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c == "\t" or _shown(c) else ascii(c)[1:-1] for c in text)
+
+
+def _shown(character: str) -> bool:
+    return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def duration(seconds: float) -> str:
+    """'3 ms', '1.2 s', '4m05s', '2h10m', '3d4h': two units at the most."""
+    if seconds < 0.9995:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600}h"
+
+
+def logfmt_value(value: object) -> str:
+    """A value as logfmt writes it: bare where it is plain, else a quoted JSON string."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        value = "\n".join(map(str, value))
+    text = str(value)
+    return text if _PLAIN.match(text) else json_line(text)
+
+
+def json_line(value: object) -> str:
+    """One line of pure, printable ASCII. JSON itself would let DEL through."""
+    return json.dumps(value, default=str).replace("\x7f", "\\u007f")

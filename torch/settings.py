@@ -1,0 +1,121 @@
+"""Where things are on this host: the files of one service, from options and environment.
+
+Owns DESIGN section 8. Options win over TORCH_… variables, those over the defaults: the
+system's directories for root, the XDG base directories for everybody else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from torch.errors import SettingsError
+
+LOG_FORMATS = ("auto", "logfmt", "json")
+"""auto: logfmt in the log file, plain sentences in the foreground."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Absolute paths of one service's files, and which host it takes itself for.
+
+    `address` None: the host's own interfaces say. All directories may not exist yet.
+    """
+
+    task_file: str
+    run_dir: str  # pid, lock, socket
+    state_dir: str  # history, run files
+    log_dir: str  # torch.log, output/
+    address: str | None = None
+    log_format: str = "auto"
+
+    @property
+    def lock(self) -> str:
+        return f"{self.run_dir}/torch.lock"
+
+    @property
+    def pid_file(self) -> str:
+        return f"{self.run_dir}/torch.pid"
+
+    @property
+    def socket(self) -> str:
+        return f"{self.run_dir}/torch.sock"
+
+    @property
+    def history(self) -> str:
+        return f"{self.state_dir}/history.db"
+
+    @property
+    def runs(self) -> str:
+        return f"{self.state_dir}/runs"
+
+    @property
+    def log(self) -> str:
+        return f"{self.log_dir}/torch.log"
+
+    @property
+    def output(self) -> str:
+        return f"{self.log_dir}/output"
+
+    def as_dict(self) -> dict[str, str | None]:
+        return asdict(self)
+
+
+def resolve(
+    environ: Mapping[str, str],
+    *,
+    uid: int,
+    task_file: str | None = None,
+    state_dir: str | None = None,
+    run_dir: str | None = None,
+    log_dir: str | None = None,
+    address: str | None = None,
+    log_format: str | None = None,
+) -> Settings:
+    """Settings from options (None: not given) and environment. Raises SettingsError."""
+    base = state_dir or environ.get("TORCH_STATE_DIR")
+    run, state, log, config = _defaults(environ, uid) if not base else (base, base, base, None)
+    if config is None:
+        config = _defaults(environ, uid)[3]
+    address = address or environ.get("TORCH_ADDRESS") or None
+    if address is not None:
+        try:
+            address = str(ipaddress.ip_address(address))
+        except ValueError as error:
+            raise SettingsError(
+                f"'{address}' is not an IP address", hint="example: --address 10.0.1.11"
+            ) from error
+    log_format = log_format or environ.get("TORCH_LOG_FORMAT") or "auto"
+    if log_format not in LOG_FORMATS:
+        raise SettingsError(
+            f"unknown log format '{log_format}'", hint="known: " + ", ".join(LOG_FORMATS)
+        )
+    return Settings(
+        task_file=_absolute(task_file or environ.get("TORCH_FILE") or f"{config}/tasks.yaml"),
+        run_dir=_absolute(run_dir or environ.get("TORCH_RUN_DIR") or run),
+        state_dir=_absolute(state),
+        log_dir=_absolute(log_dir or environ.get("TORCH_LOG_DIR") or log),
+        address=address,
+        log_format=log_format,
+    )
+
+
+def _defaults(environ: Mapping[str, str], uid: int) -> tuple[str, str, str, str]:
+    """(run, state, log, config) directories. Source for non-root: XDG Base Directory 0.8."""
+    if uid == 0:
+        return "/run/torch", "/var/lib/torch", "/var/log/torch", "/etc/torch"
+    home = environ.get("HOME") or str(Path.home())
+    state = (environ.get("XDG_STATE_HOME") or f"{home}/.local/state") + "/torch"
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    run = f"{runtime}/torch" if runtime else f"{state}/run"
+    config = (environ.get("XDG_CONFIG_HOME") or f"{home}/.config") + "/torch"
+    return run, state, f"{state}/log", config
+
+
+def _absolute(path: str) -> str:
+    if "\0" in path:
+        raise SettingsError("a path may not contain a NUL character")
+    return os.path.abspath(path)
