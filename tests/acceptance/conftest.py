@@ -86,7 +86,7 @@ class Service:
     def json(self, *args: str) -> Any:
         return json.loads(self.torch(*args, "--json"))
 
-    def status(self) -> dict[str, Any]:
+    def status(self) -> Any:
         return self.json("status")
 
     def task(self, name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 
 import pytest
 
@@ -155,7 +156,7 @@ tasks:
     )
     for count in range(1, 6):
         pids = [int(line) for line in service.wait_lines("pids", count)]
-        until("it lives", lambda pids=pids: alive(pids[-1]))
+        until("it lives", partial(alive, pids[-1]))
         assert sum(map(alive, pids)) == 1
         os.kill(pids[-1], signal.SIGKILL)
     service.wait_lines("pids", 6)
@@ -184,6 +185,12 @@ def test_a_daemon_that_is_disabled_by_an_edit_is_stopped(service):
     service.write(text.replace("ON", ", enabled: false"))
     until("it is stopped", lambda: not alive(pid))
     until("status says so", lambda: service.task("d")["state"] == "disabled")
+
+
+def test_a_task_inherits_no_descriptor_of_the_service(service):
+    service.start(ONE.replace("COMMAND", "ls /proc/self/fd"))
+    service.torch("reload")
+    assert service.torch("run", "t", "--wait").split() == ["0", "1", "2", "3"]  # 3 is ls's own
 
 
 ONE = """

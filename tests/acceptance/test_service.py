@@ -151,6 +151,7 @@ def test_the_foreground_shows_what_starts_and_ends_until_a_signal(service, numbe
         [sys.executable, "-m", "torch", *command, *service.options(*command)],
         stdout=subprocess.PIPE, text=True, env=service.environ(),
     )  # fmt: skip
+    assert process.stdout is not None
     try:
         seen = ""
         while "succeeded" not in seen or "| noise" not in seen:

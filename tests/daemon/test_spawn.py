@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run the test
 
 
 def make_run(**changes):
-    values = {"id": "r-1", "task": "t", "trigger": Trigger.SCHEDULE, "fire_time": FireTime(60)}
-    return Run(**(values | changes))
+    run = Run(id="r-1", task="t", trigger=Trigger.SCHEDULE, fire_time=FireTime(60))
+    return replace(run, **changes)
 
 
 class Started:
@@ -108,6 +109,20 @@ def test_a_list_is_run_as_it_is_without_a_shell(tmp_path):
     run = start(tmp_path, ("/bin/echo", "$HOME", "a b", ""))
     assert run.wait() == 0
     assert run.text() == "$HOME a b \n"
+
+
+def test_a_list_never_means_a_builtin_of_the_shell(tmp_path):
+    program = tmp_path / "echo"
+    program.write_text("#!/bin/sh\nprintf 'the program %s\\n' $1\n")
+    program.chmod(0o755)
+    run = start(tmp_path, ("echo", "x"), env=(("PATH", f"{tmp_path}:/bin:/usr/bin"),))
+    assert run.wait() == 0
+    assert run.text() == "the program x\n"
+
+
+def test_a_list_whose_program_is_not_in_the_path_does_not_start(tmp_path):
+    with pytest.raises(SpawnError, match="'no-such-program' is not in"):
+        start(tmp_path, ("no-such-program",))
 
 
 def test_standard_input_is_empty_and_both_outputs_go_to_the_file(tmp_path):

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import click
 
 from torch.cli import show
 from torch.cli.options import json_option, settings_options
-from torch.clock import SystemClock, host_timezone, is_zone
+from torch.clock import FireTime, SystemClock, host_timezone, is_zone, rfc3339, zones
 from torch.errors import ExitCode, ExpressionError, Problem, TaskFileError, UsageError
 from torch.report.errors import describe
 from torch.schedule.expression import Expression
-from torch.schedule.timeline import due, next_fire
+from torch.schedule.timeline import fires, next_fire
 from torch.settings import Settings
 from torch.task import Task, TaskType
 from torch.taskfile.host_checks import check_host
@@ -28,6 +29,7 @@ from torch.taskfile.problems import nearest
 from torch.taskfile.render import render_github
 
 _PLAN_LIMIT = 31 * 86400
+_COUNT_LIMIT = 3_000_000  # a task of every second in the longest plan
 
 
 @click.command()
@@ -115,7 +117,7 @@ def plan(settings: Settings, host: str | None, span: str, as_json: bool) -> None
             (
                 row["name"],
                 show.when(row["next"], today=today),  # type: ignore[arg-type]
-                row["fires"],
+                "-" if row["fires"] is None else row["fires"],
                 row["schedule"],
                 row["meaning"],
             )
@@ -126,12 +128,10 @@ def plan(settings: Settings, host: str | None, span: str, as_json: bool) -> None
 
 
 def _planned(task: Task, now: float, seconds: float) -> dict[str, object]:
-    from torch.clock import FireTime, rfc3339
-
-    start = FireTime(int(now))
+    start, end = FireTime(int(now)), FireTime(int(now + seconds))
     at = next_fire(task.schedule, start) if task.enabled else None
-    found = due(task.schedule, start, FireTime(int(now + seconds))) if task.enabled else None
-    count = f"{found.count}{'' if found.exact else '+'}" if found else "0"
+    found = fires(task.schedule, start, end) if task.enabled else iter(())
+    count = sum(1 for _ in islice(found, _COUNT_LIMIT))
     daemon = task.type is TaskType.DAEMON
     meanings = [s.describe() for s in task.schedule if isinstance(s, Expression)]
     return {
@@ -139,7 +139,7 @@ def _planned(task: Task, now: float, seconds: float) -> dict[str, object]:
         "type": task.type.value,
         "enabled": task.enabled,
         "next": rfc3339(at),
-        "fires": "-" if daemon else count,
+        "fires": None if daemon else count,
         "schedule": ", ".join(s.text for s in task.schedule) or "-",
         "meaning": "disabled" if not task.enabled else _meaning(task, daemon, meanings),
     }
@@ -179,8 +179,6 @@ def next_(settings: Settings, what: str, count: int, tz: str | None, as_json: bo
 
 def _expressions(settings: Settings, what: str, tz: str | None) -> tuple[Expression, ...]:
     if tz is not None and not is_zone(tz):
-        from torch.clock import zones
-
         raise UsageError(f"unknown zone '{tz}'{nearest(tz, tuple(sorted(zones())))}")
     if " " in what.strip() or what.startswith("@"):
         return (Expression.parse(what.strip(), timezone=tz or host_timezone()),)

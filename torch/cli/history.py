@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from torch.cli import show
-from torch.cli.options import json_option, settings_options
+from torch.cli.options import json_option, place_options
 from torch.clock import SystemClock
 from torch.errors import UsageError
 from torch.history import query
@@ -21,7 +21,7 @@ from torch.settings import Settings
 @click.option("--since", metavar="DURATION", help="Only the last 30m, 24h, 7d, …")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
 @json_option
-@settings_options
+@place_options
 def runs(
     settings: Settings, task: str | None, failed: bool, since: str | None, limit: int,
     as_json: bool,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from torch.cli.options import settings_options
+from torch.cli.options import place_options
 from torch.errors import UsageError
 from torch.history import query
 from torch.report.text import harmless
@@ -32,7 +32,7 @@ _CHUNK = 1 << 20
 @click.option("-f", "--follow", is_flag=True, help="Go on as more is written, until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(0), default=100, show_default=True)
 @click.option("--grep", metavar="RE", help="Only lines in which this regular expression is found.")
-@settings_options
+@place_options
 def logs(
     settings: Settings, target: str | None, follow: bool, lines: int, grep: str | None
 ) -> None:

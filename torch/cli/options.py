@@ -20,31 +20,42 @@ timeout_option: Decorator = click.option(
 )  # fmt: skip
 
 
-def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds -f, --state-dir, --run-dir, --log-dir and --address; passes `settings` instead."""
+_NAMES = ("task_file", "address", "state_dir", "run_dir", "log_dir")
 
+_PLACES: tuple[Decorator, ...] = (
+    click.option("--state-dir", metavar="DIR", help="Everything of one service under DIR."),
+    click.option("--run-dir", metavar="DIR", help="Pid file, lock and socket."),
+    click.option("--log-dir", metavar="DIR", help="torch.log and output files."),
+)
+_FILE: tuple[Decorator, ...] = (
+    click.option("-f", "--file", "task_file", metavar="FILE", help="The task file."),
+    click.option("--address", metavar="IP", help="Which host this is."),
+)
+
+
+def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds --state-dir, --run-dir and --log-dir; passes `settings` instead."""
+    return _with_settings(command, _PLACES)
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same with -f and --address, for commands that read the task file."""
+    return _with_settings(command, (*_FILE, *_PLACES))
+
+
+def _with_settings(
+    command: Callable[..., Any], options: tuple[Decorator, ...]
+) -> Callable[..., Any]:
     @functools.wraps(command)
-    def with_settings(
-        *args: Any, task_file: str | None, state_dir: str | None, run_dir: str | None,
-        log_dir: str | None, address: str | None, **kwargs: Any,
-    ) -> Any:  # fmt: skip
-        settings = resolve(
-            os.environ, uid=os.geteuid(), task_file=task_file, state_dir=state_dir,
-            run_dir=run_dir, log_dir=log_dir, address=address,
-        )  # fmt: skip
+    def with_settings(*args: Any, **kwargs: Any) -> Any:
+        given = {name: kwargs.pop(name, None) for name in _NAMES}
+        settings = resolve(os.environ, uid=os.geteuid(), **given)
         return command(*args, settings=settings, **kwargs)
 
-    for option in reversed(
-        (
-            click.option("-f", "--file", "task_file", metavar="FILE", help="The task file."),
-            click.option("--state-dir", metavar="DIR", help="Everything of one service under DIR."),
-            click.option("--run-dir", metavar="DIR", help="Pid file, lock and socket."),
-            click.option("--log-dir", metavar="DIR", help="torch.log and output files."),
-            click.option("--address", metavar="IP", help="Which host this is."),
-        )
-    ):
-        with_settings = option(with_settings)
-    return with_settings
+    made: Callable[..., Any] = with_settings
+    for option in reversed(options):
+        made = option(made)
+    return made
 
 
 def file_of_service(settings: Settings, running: str) -> Settings:

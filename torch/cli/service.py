@@ -11,7 +11,13 @@ import click
 
 from torch.cli import show
 from torch.cli.client import ask
-from torch.cli.options import file_of_service, json_option, settings_options, timeout_option
+from torch.cli.options import (
+    file_of_service,
+    json_option,
+    place_options,
+    settings_options,
+    timeout_option,
+)
 from torch.clock import SystemClock
 from torch.daemon import launch
 from torch.daemon.lock import holder
@@ -50,7 +56,7 @@ def _start(settings: Settings) -> None:
 @click.option("--now", is_flag=True, help="SIGKILL at once, without a grace.")
 @click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS",
               help="Wait no longer than this.  [default: the longest grace and 15 s]")  # fmt: skip
-@settings_options
+@place_options
 def stop(settings: Settings, now: bool, timeout: float | None) -> None:
     """Stop the service and everything it runs; returns when it is gone."""
     _stop(settings, now=now, timeout=timeout)
@@ -117,7 +123,7 @@ def restart(settings: Settings, timeout: float | None) -> None:
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @json_option
 @timeout_option
-@settings_options
+@place_options
 def reload(settings: Settings, dry_run: bool, as_json: bool, timeout: float) -> int:
     """Read the task file again. What runs is left alone; a bad file changes nothing."""
     answer = ask(settings, {"do": "reload", "dry_run": dry_run}, timeout=max(timeout, 30.0))

@@ -9,7 +9,7 @@ import click
 
 from torch.cli import show
 from torch.cli.client import ask
-from torch.cli.options import json_option, settings_options, timeout_option
+from torch.cli.options import json_option, place_options, timeout_option
 from torch.clock import SystemClock
 from torch.errors import ExitCode, TorchError
 from torch.history import query
@@ -23,7 +23,7 @@ _TROUBLE = ("crash-looping", "failing")
 @click.option("--strict", is_flag=True, help="Exit 1 if a task fails or the file is refused.")
 @json_option
 @timeout_option
-@settings_options
+@place_options
 def status(settings: Settings, strict: bool, as_json: bool, timeout: float) -> int:
     """Show the service, its task file and its tasks. Exits 3 if the service is not running."""
     answer = ask(settings, {"do": "status"}, timeout=timeout)

@@ -8,7 +8,7 @@ import click
 
 from torch.cli import show
 from torch.cli.client import ask
-from torch.cli.options import json_option, settings_options, timeout_option
+from torch.cli.options import json_option, place_options, settings_options, timeout_option
 from torch.errors import ExitCode, NotRunning
 from torch.settings import Settings
 
@@ -65,7 +65,7 @@ def _from_file(settings: Settings) -> list[dict[str, Any]]:
 @click.option("--wait", is_flag=True, help="Wait for its end, show its output, exit as it did.")
 @json_option
 @timeout_option
-@settings_options
+@place_options
 def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float) -> int:
     """Run a task now. Its max holds: with no slot free it is refused."""
     request = {"do": "run", "task": task, "wait": wait}
@@ -91,7 +91,7 @@ def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float
 @click.option("--now", is_flag=True, help="SIGKILL at once, without the task's grace.")
 @json_option
 @timeout_option
-@settings_options
+@place_options
 def kill(settings: Settings, target: str, now: bool, as_json: bool, timeout: float) -> None:
     """End a run, or all runs of a task: SIGTERM, then SIGKILL after the task's grace."""
     answer = ask(settings, {"do": "kill", "target": target, "by_force": now}, timeout=timeout)

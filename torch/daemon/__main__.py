@@ -15,6 +15,7 @@ import traceback
 
 from torch.daemon import signals
 from torch.daemon.detach import Readiness, detach
+from torch.daemon.linux import close_on_exec
 from torch.daemon.service import raise_limits, serve
 from torch.errors import Fault, TorchError
 from torch.report.errors import describe
@@ -31,6 +32,7 @@ def main() -> int:
         detach(keep=ready_fd)
     os.umask(0o077)
     raise_limits()
+    close_on_exec()
     readiness = Readiness(ready_fd)
     try:
         asyncio.run(serve(settings, foreground=ready_fd is None, readiness=readiness))

@@ -1,10 +1,12 @@
-"""The Linux calls that Python 3.11 has no names for: timerfd and fallocate, through libc.
+"""Small things of Linux: timerfd and fallocate, which Python 3.11 has no names for, and the
+descriptors that a started program inherits.
 
-Owns the foreign function calls and nothing else; every error is an OSError with its errno.
+Owns the foreign function calls; every error of theirs is an OSError with its errno.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 
@@ -60,6 +62,15 @@ class Timer:
 
     def close(self) -> None:
         os.close(self.fd)
+
+
+def close_on_exec() -> None:
+    """Marks every descriptor but the standard three, so that no task inherits one: those our
+    starter left open, and those of libraries that forget to (watchdog's inotify)."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            with contextlib.suppress(OSError):  # the listing's own is closed by now
+                os.set_inheritable(int(name), False)
 
 
 def punch_hole(fd: int, length: int) -> None:

@@ -67,17 +67,19 @@ class Loader:
         tasks = self._assemble(reading, fresh)
         since = _decided(store, tasks)
         await self._take(reading, tasks, since=since, rebooted=rebooted)
+        if self._again:  # a signal that came while the file was read may mean a newer one
+            self.reload_soon()
         return reading
 
     def reload_soon(self) -> None:
         """A signal or the watcher asks. A thousand asks while one is read are one more."""
         self._again = True
-        if self._background is None:
+        if self._background is None and self._version is not None:
             self._background = asyncio.get_running_loop().create_task(self._reload_all())
 
     async def _reload_all(self) -> None:
         try:
-            while self._again and self._version is not None:
+            while self._again:
                 self._again = False
                 await self.reload(patient=True)
         finally:

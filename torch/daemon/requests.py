@@ -131,7 +131,8 @@ class Requests:
         early = dict(self._endings).get(run_id)
         if early is not None:
             return early
-        ended = self._waiting[run_id] = asyncio.get_running_loop().create_future()
+        ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._waiting[run_id] = ended
         return await ended
 
     async def _kill(self, request: dict[str, Any]) -> dict[str, Any]:

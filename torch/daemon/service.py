@@ -33,7 +33,7 @@ from torch.daemon.processes import boot_id
 from torch.daemon.recorder import Recorder
 from torch.daemon.requests import Requests
 from torch.daemon.supervisor import Supervisor
-from torch.daemon.watcher import Watcher
+from torch.daemon.watcher import Watcher, identify
 from torch.errors import NotPermitted, SettingsError
 from torch.event import DaemonCrashLooping, Event, PartFailed, RunEnded, ServiceReady
 from torch.history.store import Store
@@ -82,6 +82,7 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -
             reopen=sink.reopen,
         )
 
+        seen = identify(settings.task_file)
         first = await loader.first_load(store, rebooted=store.boot_id() != boot)
         requests = Requests(
             loop=loop, loader=loader, clock=clock, address=settings.address or primary_address()
@@ -90,7 +91,7 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -
         control = Control(settings.socket, requests.answer)
         await control.open()
         parts.push_async_callback(control.close)
-        watcher = Watcher(settings.task_file, loader.reload_soon)
+        watcher = Watcher(settings.task_file, loader.reload_soon, seen=seen)
         parts.callback(watcher.stop)
         lock.write_pid(settings.pid_file)
         parts.callback(lock.remove_pid, settings.pid_file)

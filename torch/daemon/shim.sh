@@ -4,8 +4,10 @@
 # descriptor 3; if that closes without a line (the service died, or thought better of it),
 # nothing was started and nothing is written.
 # Arguments: soft limit of open files, umask, working directory, command.
-# TERM, INT and HUP are for the command; the shim stays to write down how it ended.
-trap '' TERM INT HUP
+# TERM, INT and HUP are for the command; the shim stays to write down how it ended. They are
+# caught here and not ignored, because the command would inherit ignoring; and the command is
+# called plainly, with a path, because dash then starts it without copying itself.
+trap : TERM INT HUP
 read -r stat </proc/$$/stat
 ulimit -S -n "$1"
 umask "$2"
@@ -15,7 +17,7 @@ began() { shift 21; echo "S $$ $1"; }
 read -r go <&3 || exit
 exec 3<&-
 began $stat >&0
-( trap - TERM INT HUP; exec "$@" ) </dev/null
+"$@" </dev/null
 code=$?
 echo "X $code" >&0
 exit $code

@@ -16,7 +16,7 @@ import pwd
 import resource
 import shutil
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -66,8 +66,8 @@ def spawn(run: Run, task: Task, *, runs_dir: str, output_fd: int) -> Spawned:
     opened: list[int] = []
     made = False
     try:
-        command = [SHELL, "-c", SHIM, "torch", *_arguments(task), *_chain(task)]
         environ = environment(run, task)
+        command = [SHELL, "-c", SHIM, "torch", *_arguments(task), *_chain(task, environ)]
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         run_file = os.open(path, flags, 0o600)
         opened.append(run_file)
@@ -133,7 +133,7 @@ def _why(error: OSError) -> str:
     return f"the process could not be started: {error.strerror}{where}"
 
 
-def _chain(task: Task) -> list[str]:
+def _chain(task: Task, environ: Mapping[str, str]) -> list[str]:
     """nice, then setpriv, then the command: what may only be done as root comes first."""
     chain: list[str] = []
     if task.nice is not None:
@@ -141,7 +141,13 @@ def _chain(task: Task) -> list[str]:
     chain += _drop_privileges(task)
     if isinstance(task.command, str):
         return [*chain, task.shell or SHELL, "-c", task.command]
-    return [*chain, *task.command]
+    program, *arguments = task.command
+    if not chain and "/" not in program:  # the shim's shell would prefer a builtin of that name
+        found = shutil.which(program, path=environ["PATH"])
+        if found is None:
+            raise SpawnError(f"its command '{program}' is not in {environ['PATH']}")
+        program = found
+    return [*chain, program, *arguments]
 
 
 def _drop_privileges(task: Task) -> list[str]:

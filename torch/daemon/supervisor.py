@@ -27,6 +27,9 @@ from torch.task import Task
 SLICE = 0.02
 """Seconds of spawning before the loop gets a turn: exits, signals and requests wait no longer."""
 
+LONGEST_WAIT = 1.0
+"""Seconds a spawned shim may wait for its instant; more means that the clock was set back."""
+
 SWEEP = 0.1
 WATCH_OUTPUT = (0.2, 1.0)
 """Seconds between looks at the sizes of output files: while one grows past its cap, and else."""
@@ -121,7 +124,8 @@ class Supervisor:
         if start.at is None or start.at <= now.wall:
             self._release(child)
         else:  # by the monotonic clock from here: a step of the wall clock strands nobody
-            self._waiting.append((now.mono + start.at - now.wall, child))
+            wait = min(start.at - now.wall, LONGEST_WAIT)
+            self._waiting.append((now.mono + wait, child))
             self._release_timer.set(self._waiting[0][0])
 
     def _release_due(self) -> None:
@@ -230,12 +234,18 @@ class Supervisor:
         """One look at /proc for all runs that are to end."""
         self._sweeping = None
         doubtful = [child for child in self._children.values() if child.in_doubt]
-        found = processes.find({child.run.id: child.pid for child in doubtful})
+        found = processes.find({child.run.id: self._session(child) for child in doubtful})
         mono = self._clock.now().mono
         for child in doubtful:
             self._press(child, found[child.run.id], mono)
         if any(c.in_doubt and (c.forced_at or c.ended_at) for c in self._children.values()):
             self._sweep_soon(SWEEP)
+
+    def _session(self, child: _Child) -> int:
+        """The session to look for; 0 (none) when its leader has ended and the pid lives again,
+        which the kernel allows only once nothing of the session is left."""
+        reused = child.ended_at is not None and os.path.exists(f"/proc/{child.pid}")
+        return 0 if reused else child.pid
 
     def _press(self, child: _Child, alive: list[processes.Process], mono: float) -> None:
         if child.forced_at is not None:

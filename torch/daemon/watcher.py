@@ -15,6 +15,8 @@ from collections.abc import Callable
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from torch.daemon.linux import close_on_exec
+
 DEBOUNCE = 0.1
 """Seconds of quiet before a change counts: an editor writes in several steps."""
 
@@ -22,7 +24,16 @@ LOOK = 5.0
 _MAX_LINKS = 40  # as the kernel's own limit
 _NOT_CHANGES = {"opened", "closed_no_write"}
 
-_Identity = tuple[int, int, int, int] | None
+Identity = tuple[int, int, int, int] | None
+
+
+def identify(path: str) -> Identity:
+    """What tells one state of a file from another without reading it; None: it is missing."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
 
 
 def places(path: str) -> frozenset[str]:
@@ -49,7 +60,8 @@ def places(path: str) -> frozenset[str]:
 
 
 class Watcher(FileSystemEventHandler):
-    def __init__(self, path: str, changed: Callable[[], None]) -> None:
+    def __init__(self, path: str, changed: Callable[[], None], *, seen: Identity) -> None:
+        """`seen`: what `identify` said before the file was read; a change since is a change."""
         self._path = path
         self._changed = changed
         self._loop = asyncio.get_running_loop()
@@ -57,11 +69,11 @@ class Watcher(FileSystemEventHandler):
         self._places: frozenset[str] = frozenset()
         self._folders: dict[str, tuple[object, int]] = {}  # folder -> (watch, its inode)
         self._debounce: asyncio.TimerHandle | None = None
-        self._identity = self._identify()
+        self._identity = seen
         self._observer.daemon = True
         self._observer.start()
         self._watch()
-        self._looking = self._loop.call_later(LOOK, self._look)
+        self._looking: asyncio.Handle = self._loop.call_soon(self._look)
 
     def stop(self) -> None:
         self._looking.cancel()
@@ -84,22 +96,15 @@ class Watcher(FileSystemEventHandler):
 
     def _settled(self) -> None:
         self._debounce = None
-        self._identity = self._identify()
+        self._identity = identify(self._path)
         self._watch()
         self._changed()
 
     def _look(self) -> None:
         self._looking = self._loop.call_later(LOOK, self._look)
         self._watch()
-        if self._debounce is None and self._identify() != self._identity:
+        if self._debounce is None and identify(self._path) != self._identity:
             self._settled()
-
-    def _identify(self) -> _Identity:
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            return None
-        return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size)
 
     def _watch(self) -> None:
         """Watches the folders that matter now, and no others."""
@@ -121,3 +126,4 @@ class Watcher(FileSystemEventHandler):
                 except OSError:  # no inotify watches left, no permission: _look has to do
                     continue
                 self._folders[folder] = (watch, inode)
+        close_on_exec()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from torch.clock import rfc3339
-from torch.errors import NotPermitted, NotRunning, TryAgain
+from torch.errors import NotPermitted, NotRunning, SettingsError, TryAgain
 
 _COLUMNS = (
     "id task fire_time last_fire count trigger attempt state outcome exit_code signal reason "
@@ -90,7 +90,16 @@ def reading(path: str) -> Iterator[sqlite3.Connection]:
             raise TryAgain("the history is locked by another process") from error
         if "no such table" in text:
             raise TryAgain("the history is being made; the service has just started") from error
-        raise
+        raise _unfit(path, error) from error
+    except sqlite3.DatabaseError as error:
+        raise _unfit(path, error) from error
+
+
+def _unfit(path: str, error: sqlite3.Error) -> SettingsError:
+    return SettingsError(
+        f"the history {path} cannot be read: {error}",
+        hint="set the file aside; torch starts a new one",
+    )
 
 
 def _absent(path: str) -> NotRunning | NotPermitted:

@@ -91,9 +91,11 @@ class Store:
             yield
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            with contextlib.suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
             raise HistoryError(str(error)) from error
+        finally:
+            if self._db.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
 
     def _insert(self, entry: Entry, at: float, boot_id: str) -> bool:
         run, ending = entry.run, entry.ending

@@ -121,7 +121,7 @@ def console(event: Event, wall: float) -> str:
     mark = {INFO: " ", WARN: "!", ERROR: "x"}[level(event)]
     lines = [f"{clock} {mark} {harmless(sentence(event))}"]
     run = getattr(event, "run", None)
-    name = run.task if isinstance(run, Run) else ""
+    name = harmless(run.task) if isinstance(run, Run) else ""
     lines += [f"{'':13}  {name} | {harmless(text)}" for text in getattr(event, "tail", ())]
     if isinstance(event, facts.ReloadRefused):
         lines += [f"{'':13}  {harmless(p.place())}: {harmless(p.message)}" for p in event.problems]
@@ -154,7 +154,7 @@ def _ended(ending: Ending) -> str:
         case Outcome.FAILED if ending.signal is not None:
             return f"failed, killed by signal {ending.signal}{why}"
         case Outcome.FAILED if ending.exit_code == 127:
-            return "failed, exit code 127: its command was not found"
+            return "failed, exit code 127 (its command was not found)"
         case Outcome.FAILED:
             return f"failed, exit code {ending.exit_code}{why}"
         case Outcome.TIMED_OUT:

@@ -47,8 +47,8 @@ class Answer:
         """A row for a fire that never becomes a run."""
         self._entries.append(Entry(run=run, ending=ending, count=count, last=last))
 
-    def start(self, run: Run, task: Task) -> None:
-        self._starts.append(Start(run=run, task=task))
+    def start(self, run: Run, task: Task, at: FireTime | None) -> None:
+        self._starts.append(Start(run=run, task=task, at=at))
 
     def stop(self, run_id: str, *, by_force: bool) -> None:
         self._stops.append(Stop(run_id=run_id, by_force=by_force))
@@ -83,8 +83,10 @@ class Answer:
                     rebooted=self.rebooted,
                 )
             )
-        commands += self._stops
+        starting = {start.run.id for start in self._starts}
+        commands += [stop for stop in self._stops if stop.run_id not in starting]
         commands += self._starts
+        commands += [stop for stop in self._stops if stop.run_id in starting]
         commands += self._tells
         if self._refusal:
             commands.append(self._refusal)

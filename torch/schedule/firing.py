@@ -37,15 +37,18 @@ class TaskState:
 
 
 class Firing:
-    def __init__(self, states: dict[str, TaskState], live: LiveRuns) -> None:
+    def __init__(self, states: dict[str, TaskState], live: LiveRuns, lead: float) -> None:
         self._states = states
         self._live = live
+        self._lead = lead
+        self._prepared = FireTime(0)  # the fires of this instant have been looked at early
         self._heap = timeline.Heap()
-        self._watermark: FireTime | None = None
+        self._watermark = FireTime(0)  # up to where this service has looked
 
-    def first(self) -> FireTime | None:
-        """The earliest next fire of all tasks."""
-        return self._heap.first()
+    def wake_at(self) -> float | None:
+        """When to decide next: ahead of the earliest fire, or at it if it was looked at early."""
+        at = self._heap.first()
+        return at if at is None or at <= self._prepared else at - self._lead
 
     def next_of(self, task: str) -> FireTime | None:
         return self._heap.get(task)
@@ -53,16 +56,43 @@ class Firing:
     def decide(self, now: Now, answer: Answer) -> None:
         """Decides every fire up to now; the watermark moves in the same transaction."""
         until = FireTime(math.floor(now.wall))
-        if self._watermark is not None and timeline.stepped_back(self._watermark, now.wall):
-            answer.tell(ClockStepped(seconds=now.wall - self._watermark, watermark=until))
-            self._watermark = until
-            for state in self._states.values():
-                self.expect(state, until)
+        if timeline.stepped_back(self._watermark, now.wall):
+            self._begin_again(until, now, answer)
         due = [self._states[name] for name in self._heap.pop_due(until)]
         for state in sorted(due, key=lambda s: s.order):
             self._decide_task(state, until, now, answer)
         if due:
-            self._watermark = answer.watermark = until
+            answer.watermark = until
+        self._watermark = max(self._watermark, until)
+        soon = FireTime(math.floor(now.wall + self._lead))
+        if soon > max(until, self._prepared):
+            self._prepared = soon
+            self._prepare(soon, answer)
+
+    def _prepare(self, fire: FireTime, answer: Answer) -> None:
+        """Fires of the coming instant that will start for certain are decided ahead of it, so
+        that at the instant nothing is left to do but begin. Whatever is in doubt (no slot is
+        free yet) is decided at its time."""
+        states = [self._states[name] for name in self._heap.pop_due(fire)]
+        for state in sorted(states, key=lambda s: s.order):
+            task = state.task
+            live, waiting = self._live.count(task.name), len(state.waiting)
+            if judge(task.overlap, live=live, max=task.max, waiting=waiting) is Verdict.START:
+                run = self._live.name(task.name, Trigger.SCHEDULE, fire_time=fire)
+                answer.intend(run)
+                self._live.reserve(run, task, answer, at=fire)
+                self.expect(state, fire)
+            else:
+                self._heap.set(task.name, fire)
+
+    def _begin_again(self, until: FireTime, now: Now, answer: Answer) -> None:
+        """The clock was far ahead: what it had decided there is forgotten, on disk too."""
+        answer.tell(ClockStepped(seconds=now.wall - self._watermark, watermark=until))
+        self._watermark = self._prepared = answer.watermark = until
+        for state in self._states.values():
+            self.expect(state, until)
+            if state.present:
+                answer.define(state.task.name, digest=state.task.digest, since=until)
 
     def decide_reboot(self, states: Iterable[TaskState], now: Now, answer: Answer) -> None:
         """`@reboot`: once per boot of the host, named by the instant the service first ran."""

@@ -70,8 +70,7 @@ class Keeper:
         if ended.fate is not None:
             slot.not_before, slot.retry_in = now.mono, 0.0
             return
-        healthy = ended.seconds(now.mono) >= task.restart.healthy_after
-        slot.failures = 0 if healthy else slot.failures + 1
+        slot.failures = 0 if _healthy(ended, task, now) else slot.failures + 1
         slot.retry_in = restart_delay(task.restart, slot.failures)
         slot.not_before = now.mono + slot.retry_in
         if slot.failures >= CRASH_LOOP:
@@ -81,11 +80,15 @@ class Keeper:
                 )
             )
 
-    def changed(self) -> None:
-        """The task was edited: a slot that waits out a back-off tries the new definition now."""
+    def changed(self, task: Task, live: LiveRuns, deadlines: Deadlines) -> None:
+        """The task was edited: a slot that waits out a back-off tries the new definition now,
+        and a live run is looked at again when it should be healthy by the new one."""
         for slot in self.slots:
-            if slot.run_id is None:
+            run = live.get(slot.run_id) if slot.run_id else None
+            if run is None:
                 slot.failures, slot.not_before = 0, 0.0
+            elif run.started is not None:
+                self.started(task, deadlines, run.started)
 
     def _start(self, slot: Slot, task: Task, live: LiveRuns, answer: Answer) -> None:
         run = live.name(task.name, Trigger.DAEMON)
@@ -123,4 +126,5 @@ class Keeper:
 
 
 def _healthy(run: LiveRun, task: Task, now: Now) -> bool:
-    return run.started is not None and run.seconds(now.mono) >= task.restart.healthy_after
+    """The sum is the one of `Keeper.started`: a difference could round to just below."""
+    return run.started is not None and now.mono >= run.started.mono + task.restart.healthy_after

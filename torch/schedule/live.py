@@ -36,21 +36,45 @@ class LiveRun:
 
 
 class Deadlines:
-    """Monotonic instants at which something must be looked at again. A key may come up late
-    or for nothing (its run has ended): whoever is woken looks at what is true then."""
+    """Monotonic instants at which something must be looked at again. Asking for one twice is
+    asking once: daemon tasks ask at every look, and each look must not breed another."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, str, str]] = []
+        self._of_key: dict[str, set[tuple[float, str]]] = {}
+        self._dead = 0  # places in the heap whose key was forgotten
 
     def add(self, mono: float, kind: str, key: str) -> None:
-        heapq.heappush(self._heap, (mono, kind, key))
+        known = self._of_key.setdefault(key, set())
+        if (mono, kind) not in known:
+            known.add((mono, kind))
+            heapq.heappush(self._heap, (mono, kind, key))
+
+    def forget(self, key: str) -> None:
+        """Nothing of this key needs a look any more. Its places die where they lie, and are
+        cleared when most are dead: short runs with a long timeout must not pile up."""
+        self._dead += len(self._of_key.pop(key, ()))
+        if self._dead > 64 and self._dead > len(self._heap) // 2:
+            self._heap = [(m, kind, key) for key, of in self._of_key.items() for m, kind in of]
+            heapq.heapify(self._heap)
+            self._dead = 0
 
     def first(self) -> float | None:
-        return self._heap[0][0] if self._heap else None
+        while self._heap:
+            mono, kind, key = self._heap[0]
+            if (mono, kind) in self._of_key.get(key, ()):
+                return mono
+            heapq.heappop(self._heap)
+            self._dead -= 1
+        return None
 
     def pop_due(self, mono: float) -> Iterator[tuple[str, str]]:
-        while self._heap and self._heap[0][0] <= mono:
+        while (at := self.first()) is not None and at <= mono:
             _, kind, key = heapq.heappop(self._heap)
+            known = self._of_key[key]
+            known.discard((at, kind))
+            if not known:
+                del self._of_key[key]
             yield kind, key
 
 
@@ -88,12 +112,14 @@ class LiveRuns:
             version=self.version,
         )
 
-    def reserve(self, run: Run, task: Task, answer: Answer) -> LiveRun:
+    def reserve(
+        self, run: Run, task: Task, answer: Answer, *, at: FireTime | None = None
+    ) -> LiveRun:
         """Takes a slot and asks for the start. The intent must be on record, or in `answer`."""
         live = LiveRun(run=run, task=task)
         self._runs[run.id] = live
         self._of_task.setdefault(run.task, {})[run.id] = live
-        answer.start(run, task)
+        answer.start(run, task, at)
         return live
 
     def started(self, run_id: str, pid: int, now: Now, answer: Answer) -> LiveRun | None:
@@ -158,6 +184,7 @@ class LiveRuns:
             del of_task[run_id]
             if not of_task:
                 del self._of_task[live.run.task]
+            self._deadlines.forget(run_id)
         return live
 
 

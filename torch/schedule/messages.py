@@ -72,10 +72,13 @@ class Survived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrecorded:
-    """The history could not take these intents: they must not start."""
+    """The history could not take these intents: they must not start. `lost`: because their
+    fires have rows already, so that there is nothing to record. One message for all of a batch:
+    a slot that one of them frees must not go to another that waits."""
 
     run_ids: tuple[str, ...]
     reason: str
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,8 +165,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
+    """`at`: the command begins at this instant and not before it; None: as soon as it can."""
+
     run: Run
     task: Task
+    at: FireTime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from typing import assert_never
 
 from torch.clock import FireTime, Now
 from torch.event import (
+    FireSkipped,
     HistoryFailed,
     ProcessesSurvived,
     RunNotStarted,
@@ -26,6 +27,7 @@ from torch.event import (
     TasksReloaded,
 )
 from torch.run import Ending, Outcome, Trigger
+from torch.schedule import timeline
 from torch.schedule.answer import Answer
 from torch.schedule.firing import Firing, TaskState
 from torch.schedule.keepalive import Keeper
@@ -53,24 +55,25 @@ from torch.task import Task, TaskType
 class WakeAt:
     """When the core wants to hear `Woke`: the earlier of a wall and a monotonic instant."""
 
-    wall: FireTime | None
+    wall: float | None
     mono: float | None
 
 
 class Scheduler:
-    def __init__(self, *, run_ids: Iterator[str]) -> None:
+    def __init__(self, *, run_ids: Iterator[str], lead: float = 0.0) -> None:
+        """`lead`: seconds by which fires that are sure to start are decided ahead, under 1."""
         self._states: dict[str, TaskState] = {}
         self._deadlines = Deadlines()
         self.live = LiveRuns(run_ids, self._deadlines)
-        self._firing = Firing(self._states, self.live)
+        self._firing = Firing(self._states, self.live, lead)
         self._loaded = False
-        self._stopping = False
+        self._stopping = self._leaving = False
         self._ended = self._killed = 0
         self._left: list[str] = []
 
     @property
     def wake_at(self) -> WakeAt:
-        return WakeAt(None if self._stopping else self._firing.first(), self._deadlines.first())
+        return WakeAt(None if self._stopping else self._firing.wake_at(), self._deadlines.first())
 
     @property
     def stopping(self) -> bool:
@@ -186,21 +189,32 @@ class Scheduler:
 
     def _on_unrecorded(self, message: Unrecorded, now: Now, answer: Answer) -> None:
         """No intent on disk, no start: the slots are freed and the fires become missed rows."""
-        answer.tell(HistoryFailed(reason=message.reason, runs=len(message.run_ids)))
+        if not message.lost:
+            answer.tell(HistoryFailed(reason=message.reason, runs=len(message.run_ids)))
         ending = Ending(
             outcome=Outcome.MISSED, reason=f"the history could not be written: {message.reason}"
         )
+        touched: dict[str, TaskState] = {}
         for run_id in message.run_ids:
             live = self.live.drop(run_id)
             run = live.run if live else self._firing.unwait(run_id)
             if run is None:
                 continue
-            if run.trigger is not Trigger.DAEMON:
+            if message.lost:
+                answer.tell(FireSkipped(run=run, reason=message.reason))
+            elif run.trigger is not Trigger.DAEMON:
                 answer.dispose(run, ending)
             state = self._states.get(run.task)
-            if live and state is not None and state.keeper is not None:
-                state.keeper.ended(live, state.task, now, answer)
-                self._keep(state, now, answer)
+            if live and state is not None:
+                touched[run.task] = state
+                if state.keeper is not None:
+                    state.keeper.ended(live, state.task, now, answer)
+        # Only now: a fire that waited may be one of those that were not recorded.
+        if self._stopping:
+            self._leave_if_done(answer)
+        else:
+            for state in touched.values():
+                self._fill(state, now, answer)
 
     # ── the task file ─────────────────────────────────────────────────────────────────────
 
@@ -217,6 +231,7 @@ class Scheduler:
         for order, task in enumerate(message.tasks):
             if task.name in touched:
                 since = (message.since or {}).get(task.name, at)
+                since = at if timeline.stepped_back(since, now.wall) else since
                 self._define(task, order, since, answer)
             else:
                 self._states[task.name].order = order
@@ -229,11 +244,12 @@ class Scheduler:
         state = self._states.get(task.name)
         if state is None:
             state = self._states[task.name] = TaskState(task=task, order=order, since=since)
+        since = max(since, state.since)  # what was decided stays so, though the clock went back
         state.task, state.order, state.present = task, order, True
         if task.type is TaskType.DAEMON and state.keeper is None:
             state.keeper = Keeper()
         if state.keeper is not None:
-            state.keeper.changed()
+            state.keeper.changed(task, self.live, self._deadlines)
         self._firing.expect(state, since)
         answer.define(task.name, digest=task.digest, since=since)
 
@@ -242,13 +258,15 @@ class Scheduler:
         for name in found.removed:
             state = self._states[name]
             state.present = False
-            self._firing.expect(state, at)
+            self._firing.expect(state, state.since)
             self._firing.give_up_waiting(state, "its task left the file", now, answer)
             answer.define(name, digest="", since=at)
-        for name in (*found.removed, *found.added, *found.changed):
-            state = self._states[name]
-            if not state.task.enabled or state.task.type is TaskType.DAEMON:
+        touched = [self._states[n] for n in (*found.removed, *found.added, *found.changed)]
+        for state in sorted(touched, key=lambda s: (not s.present, s.order)):
+            if not state.task.enabled:
                 self._firing.give_up_waiting(state, "its task was disabled", now, answer)
+            elif state.task.type is TaskType.DAEMON:
+                self._firing.give_up_waiting(state, "it became a daemon task", now, answer)
             self._fill(state, now, answer)
         if self._loaded:
             answer.tell(
@@ -294,6 +312,7 @@ class Scheduler:
     def _on_stop_asked(self, message: StopAsked, now: Now, answer: Answer) -> None:
         """Nothing new fires. A second request goes to SIGKILL at once."""
         if message.mode is StopMode.KEEP:
+            self._stopping = self._leaving = True
             answer.tell(ServiceStopped(ended=0, killed=0, kept=len(self.live)))
             answer.leave()
             return
@@ -309,7 +328,8 @@ class Scheduler:
         self._leave_if_done(answer)
 
     def _leave_if_done(self, answer: Answer) -> None:
-        if not len(self.live):
+        if not len(self.live) and not self._leaving:
+            self._leaving = True
             left = tuple(self._left)
             answer.tell(ServiceStopped(ended=self._ended, killed=self._killed, left=left))
             answer.leave()

@@ -8,6 +8,7 @@ or overlap: whatever the service was doing, each instant is looked at exactly on
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -67,25 +68,36 @@ def due(schedule: tuple[Schedule, ...], after: FireTime, until: FireTime) -> Due
         return Due(first=first, times=tuple(newest), count=count)
     tail = _newest(schedule, newest[-1], until)
     newest.extend(tail)
-    return Due(first=first, times=tuple(newest), count=count + len(tail), exact=False)
+    exact = len(tail) < KEEP
+    return Due(first=first, times=tuple(newest), count=count + len(tail), exact=exact)
 
 
 def _newest(
     schedule: tuple[Schedule, ...], after: FireTime, until: FireTime
 ) -> tuple[FireTime, ...]:
-    """The newest fires of a span too long to walk: looks back from its end, ever further."""
-    span = KEEP
-    while True:
-        start = FireTime(max(after, until - span))
-        found = deque(_bounded(fires(schedule, start, until)), maxlen=KEEP)
-        if found or start == after:
-            return tuple(found)
-        span *= 16
+    """The newest KEEP fires of a span too long to walk, found one by one from its end."""
+    found: deque[FireTime] = deque()
+    at = _previous(schedule, after, until)
+    while at is not None and len(found) < KEEP:
+        found.appendleft(at)
+        at = _previous(schedule, after, FireTime(at - 1))
+    return tuple(found)
 
 
-def _bounded(times: Iterator[FireTime]) -> Iterator[FireTime]:
-    for _, at in zip(range(COUNT_LIMIT), times, strict=False):
-        yield at
+def _previous(schedule: tuple[Schedule, ...], after: FireTime, until: FireTime) -> FireTime | None:
+    """The newest fire in (after, until]: looks back ever further, then halves what it found."""
+
+    def over(instant: int) -> bool:
+        at = next_fire(schedule, FireTime(instant))
+        return at is None or at > until
+
+    back = 1
+    while over(max(after, until - back)):
+        if until - back <= after:
+            return None
+        back *= 2
+    start = max(after, until - back)
+    return FireTime(start + bisect_left(range(start, until), True, key=over))
 
 
 class Heap:

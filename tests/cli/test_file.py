@@ -1,0 +1,178 @@
+"""check, plan, next, schema, tasks, version: what needs no service."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from torch import __version__
+from torch.cli import COMMANDS, run
+
+GOOD = """
+groups:
+  web: [10.0.1.0/24]
+tasks:
+  - name: beat
+    schedule: "*/5 * * * * *"
+    command: echo beat
+  - name: nightly
+    schedule: "30 3 * * *"
+    command: echo night
+    hosts: [web]
+    timezone: Europe/Berlin
+    description: what the night is for
+  - name: keeper
+    type: daemon
+    command: sleep 600
+    max: 2
+"""
+BAD = GOOD.replace('schedule: "30', 'shedule: "30').replace("max: 2", "max: two")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    for name in ("TORCH_FILE", "TORCH_STATE_DIR", "TORCH_ADDRESS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "tasks.yaml"
+    path.write_text(GOOD)
+    path.chmod(0o644)
+    return path
+
+
+def test_check_says_ok_and_how_many_tasks(file, capsys):
+    assert run(["check", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: ok, 3 tasks\n"
+
+
+def test_check_shows_every_problem_with_line_caret_and_suggestion(file, capsys):
+    file.write_text(BAD)
+    assert run(["check", str(file)]) == 65
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{file}:9:5: unknown key 'shedule', did you mean 'schedule'?" in err
+    assert '  9 |     shedule: "30 3 * * *"\n    |     ^\n' in err
+    assert f"{file}:17:10: " in err
+
+
+def test_check_takes_several_files_and_refuses_if_one_is_bad(file, tmp_path, capsys):
+    other = tmp_path / "other.yaml"
+    other.write_text(BAD)
+    assert run(["check", str(file), str(other)]) == 65
+    out, err = capsys.readouterr()
+    assert f"{file}: ok" in out
+    assert str(other) in err
+
+
+def test_check_as_json_is_one_document(file, capsys):
+    file.write_text(BAD)
+    assert run(["check", str(file), "--format", "json"]) == 65
+    found = json.loads(capsys.readouterr().out)
+    assert found["v"] == 1
+    assert found["problems"][0]["line"] == 9
+    assert found["problems"][0]["key"] == "shedule"
+    assert found["problems"][0]["severity"] == "error"
+
+
+def test_check_for_github_is_one_annotation_a_problem(file, capsys):
+    file.write_text(BAD)
+    assert run(["check", str(file), "--format", "github"]) == 65
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"::error file={file},line=9,col=5::unknown key 'shedule'")
+    assert len(lines) == 2
+
+
+def test_check_of_a_missing_file_names_it(tmp_path, capsys):
+    assert run(["check", str(tmp_path / "none.yaml")]) == 65
+    assert "none.yaml" in capsys.readouterr().err
+
+
+def test_plan_shows_the_tasks_of_a_host_and_how_often_they_start(file, capsys):
+    assert run(["plan", "-f", str(file), "--host", "10.0.1.7", "--for", "1h", "--json"]) == 0
+    tasks = {task["name"]: task for task in json.loads(capsys.readouterr().out)["tasks"]}
+    assert list(tasks) == ["beat", "nightly", "keeper"]
+    assert tasks["beat"]["fires"] == 720
+    assert tasks["beat"]["meaning"] == "every 5 seconds"
+    assert tasks["keeper"]["meaning"] == "2 kept alive"
+
+
+def test_plan_leaves_out_what_other_hosts_own(file, capsys):
+    assert run(["plan", "-f", str(file), "--host", "10.9.9.9"]) == 0
+    out = capsys.readouterr().out
+    assert "beat" in out and "nightly" not in out
+
+
+def test_next_of_an_expression(capsys):
+    assert run(["next", "30 3 * * *", "-n", "2", "--tz", "Europe/Berlin"]) == 0
+    first, one, two = capsys.readouterr().out.splitlines()
+    assert "03:30:00" in first and "Europe/Berlin" in first
+    assert "T03:30:00+0" in one and "T03:30:00+0" in two
+
+
+def test_next_of_a_task_uses_its_zone(file, capsys):
+    assert run(["next", "nightly", "-f", str(file), "-n", "1", "--json"]) == 0
+    (time,) = json.loads(capsys.readouterr().out)["times"]
+    assert "T03:30:00+0" in time
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        (["next", "61 * * * * *"], 65, "second"),
+        (["next", "* * * * *", "--tz", "Mars/Olympus"], 64, "unknown zone 'Mars/Olympus'"),
+        (["next", "* * * * *", "--tz", "Europe/Berlim"], 64, "did you mean 'Europe/Berlin'?"),
+        (["next"], 64, "Missing argument"),
+        (["plan", "--host", "10.0.0.0/8"], 64, "one address is wanted"),
+        (["plan", "--for", "soon"], 64, "examples: 30m"),
+        (["plan", "--address", "10.0.0.300"], 78, "is not an IP address"),
+        (["chekc"], 64, "chekc"),
+    ],
+)
+def test_a_wrong_word_gets_its_exit_code_and_the_way_out(file, capsys, argv, code, words):
+    extra = ["-f", str(file)] if argv[0] in ("plan", "next") else []
+    assert run([*argv, *extra]) == code
+    assert words in capsys.readouterr().err
+
+
+def test_next_of_an_unknown_task_suggests_the_nearest(file, capsys):
+    assert run(["next", "nihgtly", "-f", str(file)]) == 64
+    assert "did you mean 'nightly'?" in capsys.readouterr().err
+
+
+def test_tasks_come_from_the_file_when_no_service_runs(file, tmp_path, capsys):
+    argv = ["tasks", "-f", str(file), "--state-dir", str(tmp_path / "s"), "--address", "10.0.1.7"]
+    assert run([*argv, "--json"]) == 0
+    tasks = json.loads(capsys.readouterr().out)["tasks"]
+    assert [task["name"] for task in tasks] == ["beat", "nightly", "keeper"]
+    assert tasks[1]["description"] == "what the night is for"
+
+
+def test_schema_is_a_json_schema(capsys):
+    assert run(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_version(capsys):
+    assert run(["version"]) == 0
+    assert capsys.readouterr().out == f"torch {__version__}\n"
+    assert run(["version", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"v": 1, "version": __version__}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    assert run([command, "--help"]) == 0
+    assert "Usage: torch " + command in capsys.readouterr().out
+
+
+def test_a_reader_that_leaves_ends_the_command_in_silence():
+    command = f"{sys.executable} -m torch next '* * * * * *' -n 10000 | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("* * * * * *")
+    assert done.stderr == ""

@@ -1,0 +1,248 @@
+"""One entry of `tasks` -> Task: its keys checked, defaults under them, what depends on what.
+
+Owns the rules between keys: what a type of task needs and may not have, what `user` forbids,
+that names are unique, and the digest. Each key on its own is its kind's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from hashlib import blake2b
+from typing import Any
+
+from torch import clock
+from torch.errors import ExpressionError
+from torch.schedule.expression import Expression
+from torch.task import Task, TaskType
+from torch.taskfile import placement, secrets
+from torch.taskfile.keys import TASK_KEYS
+from torch.taskfile.kinds import wrong
+from torch.taskfile.nodes import Mapping, Node, Scalar
+from torch.taskfile.problems import Collector, quoted, visible
+from torch.taskfile.records import unknown_key
+
+_DIGEST_DEFAULTS = {name: key.default for name, key in TASK_KEYS.items()}
+
+# What makes a program load foreign code or misread its input: glibc's unsecvars.h, bash(1),
+# sudo's env_delete. With `user`, root's part of the exec chain still runs with it.
+_UNSAFE = re.compile(
+    r"LD_.*|BASH_ENV|BASH_FUNC_.*|BASHOPTS|ENV|IFS|SHELLOPTS|PS4|CDPATH|PROMPT_COMMAND"
+    r"|PYTHON(PATH|HOME|STARTUP|INSPECT|USERBASE)|PERL5?(LIB|OPT|DB)|RUBY(LIB|OPT)"
+    r"|NODE_(OPTIONS|PATH)|JAVA_TOOL_OPTIONS|GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|HOSTALIASES"
+    r"|LOCALDOMAIN|LOCPATH|MALLOC_.*|NIS_PATH|NLSPATH|RES_OPTIONS|RESOLV_HOST_CONF|TZDIR"
+)
+
+
+class Builder:
+    """Reads the tasks of one file; `tasks` are this host's, `total` counts all."""
+
+    def __init__(
+        self,
+        out: Collector,
+        host_zone: str | None,
+        only_for: Collection[placement.Address] | None,
+    ) -> None:
+        self.tasks: list[Task] = []
+        self.total = 0
+        self._out = out
+        self._host_zone = host_zone
+        self._only_for = None if only_for is None else frozenset(only_for)
+        self._names: dict[str, int] = {}  # in lower case -> line
+        self._meant: set[str] = set()  # keys the task has under a wrong name
+        self._nodes: dict[str, Mapping] = {}  # of the tasks in `tasks`
+        self._defaults_node: Mapping | None = None
+        self._defaults: dict[TaskType, dict[str, Any]] = {each: {} for each in TaskType}
+        self._default_type = TaskType.CRON
+
+    def read_defaults(self, node: Node) -> None:
+        out = self._out
+        if not isinstance(node, Mapping):
+            wrong(node, out, "defaults", "a mapping of task keys", "example: {timezone: UTC}")
+            return
+        self._defaults_node = node
+        before = out.faults
+        if "name" in node.entries:
+            out.error(node.entries["name"][0].at, "name", "'name' cannot have a default")
+        values = self._read_keys(node, "defaults")
+        if out.faults > before:
+            return
+        self._default_type = values.get("type", TaskType.CRON)
+        for text, at in values.get("schedule", ()):
+            self._parse(text, at, values.get("timezone") or self._zone(), "defaults")
+        for each in TaskType:
+            self._defaults[each] = {
+                key: value for key, value in values.items() if TASK_KEYS[key].only in ("", each)
+            }
+
+    def read_task(self, node: Node) -> None:
+        """Checks one entry of `tasks`; appends it to `tasks` when it is good and this host's."""
+        out = self._out
+        self.total += 1
+        if not isinstance(node, Mapping):
+            wrong(
+                node, out, "a task", "a mapping", "write it as '- name: …', keys below each other"
+            )
+            return
+        before = out.faults
+        self._meant.clear()
+        own = self._read_keys(node, "")
+        self._check_name(node, own)
+        kind = own.get("type") or self._default_type
+        values = {**self._defaults[kind], **own}
+        self._check_type(node, own, kind)
+        self._check_present(node, own, values, kind)
+        if out.faults == before:
+            self._check_between(node, values)
+        if out.faults == before:
+            self._build(node, values, kind)
+
+    def place(self, task: Task, key: str) -> int:
+        """Where a key of a task is written; where the task begins, if nowhere."""
+        node = self._nodes[task.name]
+        for each in (node, self._defaults_node):
+            if each is not None and key in each.entries:
+                return each.entries[key][1].at
+        return node.at
+
+    def _read_keys(self, node: Mapping, inside: str) -> dict[str, Any]:
+        out = self._out
+        values = {}
+        for name, (key, value) in node.entries.items():
+            known = TASK_KEYS.get(name)
+            if known is None:
+                self._meant.add(unknown_key(key, TASK_KEYS, out, inside))
+                continue
+            if not known.supported:
+                refuse_unsupported(key, out)
+            values[name] = known.kind.check(value, out, name)
+        return values
+
+    def _check_name(self, node: Mapping, own: dict[str, Any]) -> None:
+        name = own.get("name")
+        if name is None:
+            if "name" not in node.entries and "name" not in self._meant:
+                self._out.error(node.at, "name", "the task has no 'name'")
+            return
+        line = (node.at >> 24) + 1
+        folded = name.lower()
+        first = self._names.get(folded)
+        if first is None:
+            self._names[folded] = line
+        else:
+            place = node.entries["name"][1].at
+            self._out.error(
+                place,
+                "name",
+                f"the 'name' {quoted(name)} is taken by the task in line {first}",
+                "names are unique, ignoring case; they are file names",
+            )
+
+    def _check_type(self, node: Mapping, own: dict[str, Any], kind: TaskType) -> None:
+        """What the type needs, and what has no effect on it."""
+        out = self._out
+        for name in own:
+            only = TASK_KEYS[name].only
+            if only and only != kind:
+                hint = (
+                    "a daemon task is kept alive; remove the key, or remove 'type: daemon'"
+                    if kind is TaskType.DAEMON
+                    else "a cron task has no restarts; it would be a key of 'type: daemon'"
+                )
+                at = node.entries[name][0].at
+                out.error(at, name, f"'{name}' has no effect on a {kind} task", hint)
+
+    def _check_present(
+        self, node: Mapping, own: dict[str, Any], values: dict[str, Any], kind: TaskType
+    ) -> None:
+        """What every task needs. A key whose value is wrong is there, and so is a misspelt one."""
+        there = node.entries.keys() | values.keys() | self._meant
+        if "command" not in there:
+            self._out.error(node.at, "command", f"{_called(own)} has no 'command'")
+        if "schedule" not in there and kind is TaskType.CRON:
+            hint = "add one, such as \"*/5 * * * *\", or 'type: daemon' for a task to keep alive"
+            self._out.error(node.at, "schedule", f"{_called(own)} has no 'schedule'", hint)
+
+    def _check_between(self, node: Mapping, values: dict[str, Any]) -> None:
+        out = self._out
+        if values.get("user") is not None:
+            for name, _ in values.get("env", ()):
+                if _UNSAFE.fullmatch(name):
+                    out.error(
+                        self._key_place(node, "env"),
+                        "env",
+                        f"'env': {name} is refused together with 'user'",
+                        "it would make a program load foreign code before it drops privileges; "
+                        "set it inside the command",
+                    )
+        found = secrets.find(values["command"])
+        if found:
+            out.warn(
+                self._key_place(node, "command"),
+                "command",
+                f"'command' seems to hold a secret ({found}), and every user can read it in ps",
+                "put it into an env_file and write $NAME here",
+            )
+
+    def _key_place(self, node: Mapping, key: str) -> int:
+        for each in (node, self._defaults_node):
+            if each is not None and key in each.entries:
+                return each.entries[key][1].at
+        return node.at
+
+    def _zone(self) -> str:
+        if self._host_zone is None:
+            self._host_zone = clock.host_timezone()
+        return self._host_zone
+
+    def _parse(self, text: str, at: int, zone: str, name: str) -> Expression | None:
+        try:
+            return Expression.parse(text, timezone=zone, name=name)
+        except ExpressionError as error:
+            message = f"'schedule' {quoted(text)}: {visible(error.message)}"
+            self._out.error(at, "schedule", message, error.hint)
+            return None
+
+    def _build(self, node: Mapping, values: dict[str, Any], kind: TaskType) -> None:
+        name = values["name"]
+        if self._only_for is not None:
+            mine = placement.owns(values.get("hosts", ()), self._out.groups, self._only_for)
+        else:
+            mine = True
+        if kind is TaskType.CRON:
+            zone = values["timezone"] = values.get("timezone") or self._zone()
+            texts = values["schedule"]
+            parsed = tuple(self._parse(text, at, zone, name) for text, at in texts)
+            values["schedule"] = tuple(text for text, _ in texts)
+            if None in parsed:
+                return
+        if not mine:
+            return
+        digest = _digest(values)
+        if kind is TaskType.CRON:
+            values["schedule"] = parsed
+        if "success_codes" in values:
+            values["success_codes"] = frozenset(values["success_codes"])
+        self.tasks.append(Task(**values, digest=digest, line=(node.at >> 24) + 1))
+        self._nodes[name] = node
+
+
+def _digest(values: dict[str, Any]) -> str:
+    """Stands for the resolved definition: what is not a default, in the order of the keys' names.
+
+    A value written out that is the default anyway is the same definition, and a later release's
+    new key with a default changes no digest.
+    """
+    parts = sorted(item for item in values.items() if item[1] != _DIGEST_DEFAULTS[item[0]])
+    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _called(own: dict[str, Any]) -> str:
+    name = own.get("name")
+    return f"the task {quoted(name)}" if name else "the task"
+
+
+def refuse_unsupported(key: Scalar, out: Collector) -> None:
+    """A key whose effect does not exist yet: silence would be a task that retries never."""
+    hint = "remove it; docs/task-file.md lists what is not there yet"
+    out.error(key.at, key.text, f"'{key.text}' is not supported yet", hint)

@@ -1,0 +1,107 @@
+"""Kinds for placement: a task's `hosts` and the file's `groups`.
+
+Owns where an address, a network or a group may stand in the file; what they mean is
+`placement`. A group holds addresses and networks, never a group: no cycles, no surprises.
+"""
+
+from __future__ import annotations
+
+from torch.taskfile import placement, scalars
+from torch.taskfile.kinds import Kind, read_text, wrong
+from torch.taskfile.nodes import Mapping, Node, Sequence
+from torch.taskfile.problems import Collector, nearest, quoted, visible
+from torch.taskfile.records import entries
+from torch.taskfile.rules import STRINGS
+
+
+def hosts() -> Kind:
+    """Addresses, networks and groups, each perhaps after `!`. `out.groups` knows the groups."""
+
+    def check(node: Node, out: Collector, key: str) -> tuple[str, ...]:
+        hint = "" if not isinstance(node, Sequence) else "remove 'hosts' to run on every host"
+        found = []
+        for each in entries(node, out, key, "a list of addresses, networks and groups", hint):
+            text = read_text(each, out, key, "an address, a network or a group")
+            if text is not None and _check_entry(text, each.at, out, key):
+                found.append(text)
+        return tuple(found)
+
+    return Kind(says="list of addresses, networks, groups", schema=STRINGS, check=check)
+
+
+def _check_entry(text: str, at: int, out: Collector, key: str) -> bool:
+    wanted = text[1:] if text[0] == "!" else text
+    if wanted in out.groups:
+        return True
+    if not wanted or wanted[0] in "! ":
+        hint = 'an address, a network or a group follows the ! at once: "!10.0.1.12"'
+        out.error(at, key, f"'{key}' has the entry {quoted(text)}", hint)
+        return False
+    return _check_range(wanted, at, out, key)
+
+
+def _check_range(text: str, at: int, out: Collector, key: str) -> bool:
+    try:
+        entry = placement.read_range(text)
+    except placement.BadEntry as bad:
+        message, hint = visible(bad.message), bad.hint
+        if message.endswith("nor a group"):
+            near = nearest(text, tuple(out.groups)[:1000]) if out.errors < 100 else ""
+            message += near
+            hint = "" if near else "name hosts by address, or define the group under 'groups'"
+        out.error(at, key, f"'{key}': {message}", hint)
+        return False
+    if reason := placement.never_matches(entry):
+        out.warn(at, key, f"'{key}': {quoted(text)} matches no host: {reason}")
+    return True
+
+
+def groups() -> Kind:
+    """The file's `groups`: name -> entries."""
+    return Kind(
+        says="mapping of names to lists of addresses and networks",
+        schema={
+            "type": "object",
+            "propertyNames": {"pattern": f"^{placement.GROUP_NAME.pattern}$"},
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        },
+        check=_read_groups,
+    )
+
+
+def _read_groups(node: Node, out: Collector, key: str) -> dict[str, tuple[str, ...]]:
+    if not isinstance(node, Mapping):
+        wrong(node, out, key, "a mapping of group names to lists of addresses")
+        return {}
+    found = {}
+    for group, (place, value) in node.entries.items():
+        if not placement.GROUP_NAME.fullmatch(group) or scalars.kind(place) != "text":
+            hint = "a letter, then letters, digits, '.', '_' and '-', up to 64; quote no, on, y"
+            out.error(place.at, key, f"bad group name {quoted(group)}", hint)
+        found[group] = _members(value, out, group)
+    return found
+
+
+def _members(node: Node, out: Collector, group: str) -> tuple[str, ...]:
+    if isinstance(node, Sequence) and not node.items:
+        hint = "a task with hosts of this group alone runs nowhere"
+        out.warn(node.at, "groups", f"the group {quoted(group)} is empty", hint)
+        return ()
+    found = []
+    for each in entries(node, out, f"groups.{group}", "a list of addresses and networks"):
+        text = read_text(each, out, f"groups.{group}", "an address or a network")
+        if text is None:
+            continue
+        if text[0] == "!":
+            hint = "exclude in a task's 'hosts' instead"
+            out.error(
+                each.at, "groups", f"the group {quoted(group)} excludes {quoted(text[1:])}", hint
+            )
+        elif placement.GROUP_NAME.fullmatch(text) and ":" not in text:
+            hint = "groups hold addresses and networks, no names and no other groups"
+            out.error(
+                each.at, "groups", f"the group {quoted(group)} holds the name {quoted(text)}", hint
+            )
+        elif _check_range(text, each.at, out, "groups"):
+            found.append(text)
+    return tuple(found)

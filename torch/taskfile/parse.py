@@ -1,0 +1,137 @@
+"""Text of a task file -> tasks, or every problem with line, column, key and hint.
+
+Owns the order of reading: text, nodes, the file's own keys, then the tasks. Nothing here reads
+the disk, this host's users or its addresses: the same bytes mean the same tasks everywhere,
+but for tasks without a `timezone`, which take the zone of the host (`host_zone`).
+
+Rules:
+- Problems of one part do not hide those of another; only text that is no YAML ends the reading.
+- `defaults` are checked at their own place, once. A default that does not apply to a task's
+  type is not applied; in the task itself it is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from torch.errors import Problem, TaskFileError
+from torch.task import Task
+from torch.taskfile import nodes, placement
+from torch.taskfile.build import Builder, refuse_unsupported
+from torch.taskfile.keys import FILE_KEYS
+from torch.taskfile.kinds import wrong
+from torch.taskfile.problems import Collector, TooManyProblems
+from torch.taskfile.records import unknown_key
+from torch.taskfile.text import read_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFile:
+    """A task file without errors. `tasks` are in file order; `total` counts those of all hosts.
+
+    `problems` are warnings only. `hash` is the SHA-256 of the file's bytes, in hex.
+    """
+
+    tasks: tuple[Task, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    problems: tuple[Problem, ...]
+    hash: str
+    total: int
+    _out: Collector = field(repr=False, compare=False)
+    _builder: Builder = field(repr=False, compare=False)
+
+    def problem(
+        self, task: Task, key: str, message: str, hint: str = "", *, warning: bool = False
+    ) -> Problem:
+        """A problem at a key of a task, wherever it comes from: own, merged, or from `defaults`."""
+        at = self._builder.place(task, key)
+        return self._out.problem(at, key, message, hint, warning=warning)
+
+
+def parse(
+    data: bytes,
+    *,
+    file: str,
+    host_zone: str | None = None,
+    only_for: Collection[placement.Address] | None = None,
+) -> TaskFile:
+    """Reads a task file. `file` is its name in problems, `host_zone` an IANA name (None: ask
+    this host). With `only_for` the tasks are those that a host with these addresses owns; all
+    of them are checked all the same. Raises TaskFileError with every problem, in line order.
+    """
+    out = Collector(file=file, text="")
+    builder = Builder(out, host_zone, only_for)
+    with _uncollected():
+        try:
+            if read_text(data, out):
+                _read(nodes.read_nodes(out), out, builder)
+        except (nodes.Unreadable, TooManyProblems):
+            pass  # the collector knows why
+    if out.errors:
+        raise TaskFileError(out.problems())
+    return TaskFile(
+        tasks=tuple(builder.tasks),
+        groups=out.groups,
+        problems=out.warnings(),
+        hash=hashlib.sha256(data).hexdigest(),
+        total=builder.total,
+        _out=out,
+        _builder=builder,
+    )
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: it would walk the growing tree, which has no cycles,
+    again and again, and take as long as all the rest."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _read(root: nodes.Node | None, out: Collector, builder: Builder) -> None:
+    if root is None:
+        out.error(-1, "tasks", "the file is empty", "a file without tasks says: tasks: []")
+        return
+    if not isinstance(root, nodes.Mapping):
+        hint = "its top level is a mapping, and its tasks are a list under the key 'tasks'"
+        wrong(root, out, "the file", "a mapping with the key 'tasks'", hint)
+        return
+    for name, (key, _) in root.entries.items():
+        if name not in FILE_KEYS:
+            unknown_key(key, FILE_KEYS, out, "")
+        elif not FILE_KEYS[name].supported:
+            refuse_unsupported(key, out)
+    # Not in the file's order: tasks may come before the groups and defaults they use.
+    for name in ("version", "groups", "notify"):
+        if (node := root.get(name)) is not None:
+            value = FILE_KEYS[name].kind.check(node, out, name)
+            if name == "groups":
+                out.groups = value
+            elif name == "notify":
+                out.channels = value
+    if (node := root.get("defaults")) is not None:
+        builder.read_defaults(node)
+    _read_tasks(root, out, builder)
+
+
+def _read_tasks(root: nodes.Mapping, out: Collector, builder: Builder) -> None:
+    tasks = root.get("tasks")
+    if tasks is None:
+        out.error(
+            root.at, "tasks", "the file has no 'tasks'", "a file without tasks says: tasks: []"
+        )
+    elif not isinstance(tasks, nodes.Sequence):
+        hint = "each task begins with '- name: …'" if isinstance(tasks, nodes.Mapping) else ""
+        wrong(tasks, out, "tasks", "a list of tasks", hint)
+    else:
+        for node in tasks.items:
+            builder.read_task(node)

@@ -1,0 +1,183 @@
+"""Which tasks belong to this host: `hosts` entries against the host's addresses.
+
+Owns the grammar of an entry and the matching. Rules:
+- An entry is an address, a network or a group; `!` before it excludes. Order does not matter,
+  exclusion wins, and a list of nothing but exclusions means everyone else. No list: every host.
+- Matched against every address of the host that is not a loopback address.
+- Strict: no hex, no leading zeros, no ranges, no wildcards, no netmasks, and no network with
+  host bits set (10.0.0.5/24 is either a typo for /32 or for 10.0.0.0/24: only the writer knows).
+- An IPv4-mapped address (::ffff:10.0.0.1) is the IPv4 address in it.
+- A link-local address may name its interface (fe80::1%eth0); without one, any interface will do.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+GROUP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""Begins with a letter, so that no group can be mistaken for an IPv4 address."""
+
+_ZONE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}", re.ASCII)
+_PREFIX = re.compile(r"0|[1-9][0-9]{0,2}", re.ASCII)
+_MAPPED = b"\0" * 10 + b"\xff\xff"
+
+Range = tuple[int, int, int, str]
+"""An address or network as (bytes of its kind: 4 or 16, value, free bits, zone)."""
+
+
+class BadEntry(ValueError):
+    """An entry that is neither address nor network: what is wrong, and the way out."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+@lru_cache(maxsize=65536)
+def read_range(text: str) -> Range:
+    """An address or a network, without `!`. Raises BadEntry."""
+    host, slash, prefix = text.partition("/")
+    host, percent, zone = host.partition("%")
+    packed = _packed(host)
+    if packed is None:
+        raise _bad_address(text, host)
+    if percent and not (
+        len(packed) == 16 and packed[0] == 0xFE and not slash and _ZONE.fullmatch(zone)
+    ):
+        raise BadEntry(
+            f"'{text}' has a bad zone",
+            "only a link-local IPv6 address names an interface: fe80::1%eth0",
+        )
+    width = len(packed) * 8
+    if slash and not (_PREFIX.fullmatch(prefix) and int(prefix) <= width):
+        mask = "write the prefix length, such as /24" if "." in prefix else ""
+        raise BadEntry(
+            f"'{text}' is no network: its prefix must be from /0 to /{width}",
+            mask or f"a single address needs no prefix: {host}",
+        )
+    free = width - int(prefix) if slash else 0
+    value = int.from_bytes(packed)
+    if packed.startswith(_MAPPED) and free <= 32:
+        packed, value = packed[12:], value & 0xFFFF_FFFF
+    if value & ((1 << free) - 1):
+        network = ipaddress.ip_network((packed, len(packed) * 8 - free), strict=False)
+        raise BadEntry(
+            f"'{text}' has host bits set",
+            f"the network is {network}, the single address is {host}",
+        )
+    return len(packed), value, free, zone
+
+
+def _packed(host: str) -> bytes | None:
+    try:
+        return socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except (OSError, ValueError):  # ValueError: a NUL or a surrogate in it
+        return None
+
+
+def _bad_address(text: str, host: str) -> BadEntry:
+    if re.fullmatch(r"[0-9.]+-[0-9.]+", text):
+        return BadEntry(
+            f"'{text}' is a range, which is not supported", "write a network: 10.0.0.0/29"
+        )
+    if "*" in text:
+        return BadEntry(f"'{text}' has a wildcard", "write a network: 10.0.0.0/24")
+    if re.fullmatch(r"0[xX][0-9a-fA-F]+|[0-9]+", host):
+        return BadEntry(f"'{text}' is a bare number, not an address", "write it as 10.0.0.1")
+    if re.fullmatch(r"[0-9]+(\.[0-9]+){3}:[0-9]+", text):
+        return BadEntry(f"'{text}' has a port", f"write the address alone: {text.split(':')[0]}")
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)*", host):
+        parts = host.split(".")
+        if len(parts) == 4 and any(len(part) > 1 and part[0] == "0" for part in parts):
+            return BadEntry(
+                f"'{text}' has a leading zero, which some read as octal",
+                "write " + ".".join(str(int(part[:9])) for part in parts),
+            )
+        return BadEntry(f"'{text}' is not an IPv4 address", "four numbers from 0 to 255: 10.0.0.1")
+    if ":" in host or host.startswith("["):
+        return BadEntry(
+            f"'{text}' is not an IPv6 address", "example: 2001:db8::1, without brackets"
+        )
+    return BadEntry(f"'{text}' is neither an address, a network nor a group")
+
+
+def never_matches(entry: Range) -> str:
+    """Why no host can have the address ('it is a loopback address'), or ''."""
+    width, value, free, _ = entry
+    if width == 4 and value >> 24 == 127:
+        return "every host has the loopback addresses, so they are not looked at"
+    if width == 16 and value == 1 and not free:
+        return "every host has the loopback address, so it is not looked at"
+    if not free and (value == 0 or value >> (width * 8 - (4 if width == 4 else 8)) in (0xE, 0xFF)):
+        return "no host has the unspecified or a multicast address"
+    return ""
+
+
+def owns(
+    hosts: Sequence[str], groups: Mapping[str, Sequence[str]], addresses: Collection[Address]
+) -> bool:
+    """Whether a host with these addresses runs a task with this `hosts` list ('()': every host).
+
+    The entries have been checked: each is a range or a name in `groups`, perhaps after `!`.
+    """
+    if not hosts:
+        return True
+    mine = _mine(frozenset(addresses))
+    only_exclusions = True
+    included = False
+    for entry in hosts:
+        excluded = entry[0] == "!"
+        name = entry[1:] if excluded else entry
+        only_exclusions = only_exclusions and excluded
+        if included and not excluded:
+            continue
+        if any(_holds(read_range(text), mine) for text in groups.get(name, (name,))):
+            if excluded:
+                return False
+            included = True
+    return included or only_exclusions
+
+
+@lru_cache(maxsize=16)
+def _mine(addresses: frozenset[Address]) -> tuple[Range, ...]:
+    return tuple(read_range(str(address)) for address in addresses)
+
+
+def _holds(entry: Range, mine: Sequence[Range]) -> bool:
+    width, value, free, zone = entry
+    return any(
+        own[0] == width and own[1] >> free == value >> free and (not zone or zone == own[3])
+        for own in mine
+    )
+
+
+def host_addresses(explicit: str | None = None) -> frozenset[Address]:
+    """This host's addresses: the one given (`--address`), or those of its interfaces.
+
+    Never loopback ones; empty for a host without a network. Raises BadEntry for a bad `explicit`.
+    """
+    if explicit is not None:
+        width, _, free, _ = read_range(explicit)
+        if free or "/" in explicit:
+            raise BadEntry(f"'{explicit}' is a network; one address is wanted")
+        address = ipaddress.ip_address(explicit)
+        mapped = getattr(address, "ipv4_mapped", None)
+        return frozenset({mapped if width == 4 and mapped else address})
+    import psutil  # 20 ms that a host with a given address does not pay
+
+    found = set()
+    for interface in psutil.net_if_addrs().values():
+        for each in interface:
+            if each.family in (socket.AF_INET, socket.AF_INET6):
+                address = ipaddress.ip_address(each.address)
+                address = getattr(address, "ipv4_mapped", None) or address
+                if not address.is_loopback:
+                    found.add(address)
+    return frozenset(found)

@@ -1,0 +1,107 @@
+"""What the service and its reading child say to each other, and the frames it is said in.
+
+Owns the request, the reply and their form; the service imports this and never YAML. A request
+is one line of JSON. A reply is frames, each a length (4 bytes, big endian) and a pickle: first
+a `Reading`, then as many tuples of at most FRAME_TASKS tasks as it says. Whoever takes one
+frame at a time is never held up. Pickle, because both ends are this code, run by one user.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch.errors import Problem
+from torch.task import Task
+
+FRAME_TASKS = 200
+"""Most tasks of a frame: about a millisecond to unpack."""
+
+_LENGTH = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to read. `addresses`: this host's, as text; None: those of its interfaces.
+
+    `known`: name -> digest of the tasks the service has; they are named and not sent again.
+    """
+
+    path: str
+    addresses: tuple[str, ...] | None = None
+    known: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """One line, without its line end."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> Request:
+        """The same back; `address`, a single one or null, may stand for `addresses`."""
+        values: dict[str, Any] = json.loads(line)
+        addresses = values.get("addresses")
+        if addresses is None and values.get("address") is not None:
+            addresses = [values["address"]]
+        return cls(
+            path=values["path"],
+            addresses=None if addresses is None else tuple(addresses),
+            known=values.get("known") or {},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was found. `refused`: an error is among `problems`; nothing else of the file is told.
+
+    `missing`: refused because there is no file; `order`: (name, digest) of this host's tasks,
+    enabled or not, in file order; `hash`: SHA-256 of the bytes, '' when they could not be read;
+    `commit`: 12 digits, or None without git; `total`: tasks in the file; `elsewhere`: those of
+    them that this host does not own; `frames`: how many frames of tasks follow.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    refused: bool = False
+    missing: bool = False
+    order: tuple[tuple[str, str], ...] = ()
+    hash: str = ""
+    commit: str | None = None
+    total: int = 0
+    elsewhere: int = 0
+    frames: int = 0
+
+
+def pack(content: Reading | tuple[Task, ...]) -> bytes:
+    """One frame, its length in front."""
+    body = pickle.dumps(content, protocol=5)
+    return _LENGTH.pack(len(body)) + body
+
+
+def frame_length(head: bytes) -> int:
+    """How many bytes follow the first four of a frame."""
+    return int(_LENGTH.unpack(head)[0])
+
+
+def unpack(body: bytes) -> Any:
+    """What a frame holds, without its length: a `Reading`, or a tuple of tasks."""
+    return pickle.loads(body)  # noqa: S301 - of our own child
+
+
+def unpack_reply(reply: bytes) -> tuple[Reading, tuple[Task, ...]]:
+    """A whole reply at once. Raises ValueError for one that is cut off, as after a crash."""
+    contents, start = [], 0
+    while start < len(reply):
+        end = start + _LENGTH.size
+        if end <= len(reply):
+            end += frame_length(reply[start:end])
+        if end > len(reply):
+            raise ValueError("the reader's reply is cut off")
+        contents.append(unpack(reply[start + _LENGTH.size : end]))
+        start = end
+    if not contents or contents[0].frames != len(contents) - 1:
+        raise ValueError("the reader's reply is cut off")
+    reading: Reading = contents[0]
+    return reading, tuple(task for frame in contents[1:] for task in frame)

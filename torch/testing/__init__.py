@@ -1,0 +1,19 @@
+"""Fakes that tests lean on, ours and a user's: a clock that steps, processes that misbehave, a
+history in memory, and a world that joins them to the real core."""
+
+from torch.testing.clock import FakeClock
+from torch.testing.history import FakeHistory, Row
+from torch.testing.processes import Behaviour, FakeProcesses
+from torch.testing.tasks import cron, daemon
+from torch.testing.world import World
+
+__all__ = [
+    "Behaviour",
+    "FakeClock",
+    "FakeHistory",
+    "FakeProcesses",
+    "Row",
+    "World",
+    "cron",
+    "daemon",
+]
