@@ -21,7 +21,6 @@ from torch.schedule.messages import (
     Command,
     Leave,
     Message,
-    NotStarted,
     Record,
     Refuse,
     Start,
@@ -118,8 +117,9 @@ class Loop:
                 self.post(Unrecorded(run_ids=run_ids, reason=written.failed))
             if self._retry is None:
                 self._retry = asyncio.get_running_loop().call_later(RETRY, self._write_owed)
-        for run_id in () if written.failed else written.refused:
-            self.post(NotStarted(run_id=run_id, reason=_LOST))
+        elif written.refused:
+            run_ids = tuple(sorted(written.refused))
+            self.post(Unrecorded(run_ids=run_ids, reason=_LOST, lost=True))
 
     def _write_owed(self) -> None:
         self._retry = None

@@ -143,7 +143,10 @@ class Scheduler:
     def _on_not_started(self, message: NotStarted, now: Now, answer: Answer) -> None:
         live = self.live.drop(message.run_id)
         if live is not None:
-            fate = live.fate or Ending(outcome=Outcome.FAILED, reason=message.reason)
+            if live.fate is None:
+                fate = Ending(outcome=Outcome.FAILED, reason=message.reason)
+            else:  # stopped before it began: it never became a run
+                fate = Ending(outcome=Outcome.SKIPPED, reason=live.fate.reason)
             answer.ended(live.run.id, at=now.wall, ending=fate)
             answer.tell(RunNotStarted(run=live.run, reason=fate.reason))
             self._after(live, fate, now, answer)

@@ -14,12 +14,13 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from torch.event import Event
-from torch.run import Outcome, Run
+from torch.run import Outcome
 from torch.schedule.messages import (
     Command,
     Leave,
     Loaded,
     Message,
+    NotStarted,
     Record,
     Start,
     Stop,
@@ -43,13 +44,17 @@ class World:
     The wall clock begins at `base`, a full hour, UTC; instants are easiest said from there.
     """
 
-    def __init__(self, *tasks: Task, wall: float = 1_800_000_000.0, prefix: str = "r") -> None:
+    def __init__(
+        self, *tasks: Task, wall: float = 1_800_000_000.0, prefix: str = "r", lead: float = 0.0
+    ) -> None:
+        """`lead` is the Scheduler's: with it, starts are prepared ahead and released in time."""
         self.base = int(wall)
         self.prefix = prefix  # of run ids, so that worlds may share a history
         self.clock = FakeClock(wall)
         self.processes = FakeProcesses()
         self.history = FakeHistory()
-        self.scheduler = Scheduler(run_ids=(f"{prefix}{n}" for n in itertools.count(1)))
+        self.held: dict[str, tuple[float, Start]] = {}  # prepared, to be released at a mono instant
+        self.scheduler = Scheduler(lead=lead, run_ids=(f"{prefix}{n}" for n in itertools.count(1)))
         self.events: list[Event] = []
         self.starts: list[tuple[str, float]] = []  # (task, seconds after base) of each process
         self.signals: list[tuple[str, str, float]] = []  # (task, TERM or KILL, after base)
@@ -82,6 +87,7 @@ class World:
     def freeze(self, seconds: float) -> None:
         """Time passes and the service does not see it: a suspend, or a host at its limit."""
         self.clock.advance(seconds)
+        self._release()
         self.send(Woke())
 
     def pass_(self, seconds: float) -> None:
@@ -92,6 +98,7 @@ class World:
             same = same + 1 if at <= self.clock.mono else 0
             assert same < 1000, "the core wants to be woken for nothing, for ever"  # noqa: S101
             self._move_to(at)
+            self._release()
             self._reap()
             self.send(Woke())
         self._move_to(until)
@@ -156,8 +163,8 @@ class World:
         refused = self._record([c for c in commands if isinstance(c, Record)])
         for command in commands:
             match command:
-                case Start(run=run, task=task) if run.id not in refused:
-                    self._start(run, task)
+                case Start() if command.run.id not in refused:
+                    self._start(command)
                 case Stop(run_id=run_id, by_force=by_force):
                     self._signal(run_id, by_force)
                 case Tell(event=event):
@@ -188,8 +195,23 @@ class World:
             self._inbox.append(Unrecorded(run_ids=tuple(sorted(lost)), reason=reason, lost=True))
         return lost
 
-    def _start(self, run: Run, task: Task) -> None:
+    def _start(self, start: Start) -> None:
+        run = start.run
         assert run.id in self.history.rows, f"{run} starts without a row"  # noqa: S101
+        wait = 0.0 if start.at is None else start.at - self.clock.wall
+        if wait > 0:
+            self.held[run.id] = (self.clock.mono + min(wait, 1.0), start)
+        else:
+            self._begin(start)
+
+    def _release(self) -> None:
+        for run_id, (mono, start) in list(self.held.items()):
+            if mono <= self.clock.mono:
+                del self.held[run_id]
+                self._begin(start)
+
+    def _begin(self, start: Start) -> None:
+        run, task = start.run, start.task
         self._inbox.append(self.processes.start(run, task, self.clock.mono))
         live = Counter(process.run.task for process in self.processes.alive.values())
         assert live[run.task] <= task.max, f"{live[run.task]} of {run.task} live"  # noqa: S101
@@ -197,6 +219,9 @@ class World:
             self.starts.append((run.task, self.elapsed))
 
     def _signal(self, run_id: str, by_force: bool) -> None:
+        if self.held.pop(run_id, None) is not None:
+            self._inbox.append(NotStarted(run_id=run_id, reason="stopped before it started"))
+            return
         process = self.processes.alive.get(run_id)
         if process is not None:
             self.signals.append((process.run.task, "KILL" if by_force else "TERM", self.elapsed))
@@ -211,7 +236,9 @@ class World:
         """The monotonic instant at which something happens next."""
         wake = self.scheduler.wake_at
         wall = None if wake.wall is None else self._mono_of(wake.wall)
-        times = [at for at in (wall, wake.mono, self.processes.first_end()) if at is not None]
+        release = min((mono for mono, _ in self.held.values()), default=None)
+        soon = (wall, wake.mono, self.processes.first_end(), release)
+        times = [at for at in soon if at is not None]
         return max(min(times), self.clock.mono) if times else None
 
     def _mono_of(self, wall: float) -> float:

@@ -1,0 +1,153 @@
+"""The rules of the house, read from the source: what may import what, who may touch the system.
+
+`broken(path, source)` gives every broken rule as `path:line: what, and the rule`. The rules are
+those of the design: imports point one way, only `daemon` touches processes and signals, only
+`clock.py` reads the time, the core does no I/O, and words have one meaning.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+NOUNS = {"task", "run", "event", "errors", "clock", "settings", "__version__"}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "nouns": {"nouns"},
+    "schedule": {"nouns", "schedule"},
+    "taskfile": {"nouns", "schedule", "taskfile"},
+    "history": {"nouns", "torch.schedule.messages", "history"},
+    "report": {"nouns", "report"},
+    "daemon": {"nouns", "schedule", "taskfile", "history", "report", "daemon"},
+    "cli": {
+        "nouns", "schedule", "taskfile", "history", "report", "cli",
+        "torch.daemon.launch", "torch.daemon.lock",
+    },
+    "testing": {"nouns", "schedule", "testing"},
+    "__main__": {"nouns", "cli"},
+}  # fmt: skip
+"""Part of the house -> the parts, or single modules, that it may import."""
+
+ONLY_IN = {
+    "croniter": "torch/schedule/expression.py",
+    "daemon": "torch/daemon/detach.py",  # the library python-daemon
+    "time": "torch/clock.py",
+}
+"""Library -> the one module that may import it."""
+
+PROCESS_MODULES = {"subprocess", "signal", "multiprocessing", "pty"}
+PROCESS_CALLS = re.compile(
+    r"os\.(kill|killpg|fork\w*|exec[lv]\w*|spawn\w*|posix_spawn\w*|pidfd\w*|wait\w*|setsid|setpgid|"
+    r"system|popen|set(re|res)?[ug]id|setgroups|initgroups|umask|nice|chroot)\Z"
+    r"|asyncio\.create_subprocess_\w+\Z"
+)
+EXCEPTIONS = {
+    # `torch stop` returns when the service is gone; a pidfd is the one way to wait for a stranger.
+    ("torch/cli/service.py", "os.pidfd_open"),
+}
+CLOCK_CALLS = re.compile(r"(datetime\.)?(datetime|date)\.(now|utcnow|today)\Z|os\.times\Z")
+
+IO_MODULES = {
+    "asyncio", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "select",
+    "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time",
+}  # fmt: skip
+IO_CALLS = re.compile(r"(open|print|input|exec|eval)\Z")
+
+NOT_USED = {
+    "job", "jobs", "worker", "workers", "manager", "managers", "tick", "ticks", "helper",
+    "helpers", "util", "utils", "common",
+}  # fmt: skip
+
+LOOK = 300
+LIMIT = 400
+
+
+def broken(path: str, source: str) -> list[str]:
+    """Every rule that the module at `path` ('torch/cli/logs.py') breaks, in order of lines."""
+    tree = ast.parse(source)
+    found = [*_imports(path, tree), *_calls(path, tree), *_words(path, tree)]
+    if not ast.get_docstring(tree):
+        found.append((1, "has no docstring; a module opens with its rules"))
+    lines = source.count("\n")
+    if lines > LIMIT:
+        found.append((LIMIT, f"has {lines} lines; past {LIMIT} a module does two things"))
+    return [f"{path}:{line}: {what}" for line, what in sorted(found)]
+
+
+def part_of(module: str) -> str:
+    """'torch.cli.logs' -> 'cli', 'torch.task' -> 'nouns'."""
+    name = module.split(".")[1] if "." in module else "nouns"
+    return "nouns" if name in NOUNS else name
+
+
+def imported(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, dotted module) of every import, wherever it stands; relative ones made absolute."""
+    package = path.removesuffix(".py").split("/")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            # `from torch import event` and `from torch.daemon import lock` name modules.
+            deep = module == "torch" or (module.startswith("torch.") and module.count(".") == 1)
+            names = [f"{module}.{alias.name}" for alias in node.names] if deep else [module]
+            yield from ((node.lineno, name) for name in names)
+
+
+def _imports(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    part = part_of(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    allowed = MAY_IMPORT.get(part, set())
+    for line, module in imported(path, tree):
+        top = module.split(".")[0]
+        if top == "torch" and part_of(module) not in allowed:
+            if not any(module == name or module.startswith(f"{name}.") for name in allowed):
+                rule = ", ".join(sorted(allowed)) or "nothing of torch"
+                yield line, f"imports {module}; {part} may import {rule}"
+        elif top in ONLY_IN and path != ONLY_IN[top]:
+            yield line, f"imports {top}; only {ONLY_IN[top]} does"
+        elif top in PROCESS_MODULES and part != "daemon":
+            yield line, f"imports {top}; only torch/daemon touches processes and signals"
+        elif top in IO_MODULES and part == "schedule":
+            yield line, f"imports {top}; the core does no I/O"
+
+
+def _calls(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    part = part_of(path.removesuffix(".py").replace("/", "."))
+    bare = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in {"os", "asyncio"}
+        for alias in node.names
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in bare:
+            name = bare[node.id]
+        elif isinstance(node, ast.Attribute):
+            name = ast.unparse(node)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            name = node.func.id
+        else:
+            continue
+        if PROCESS_CALLS.match(name) and part != "daemon" and (path, name) not in EXCEPTIONS:
+            yield node.lineno, f"uses {name}; only torch/daemon touches processes and signals"
+        elif CLOCK_CALLS.match(name) and path != "torch/clock.py":
+            yield node.lineno, f"uses {name}; time is an argument, only torch/clock.py reads it"
+        elif IO_CALLS.match(name) and part == "schedule" and isinstance(node, ast.Call):
+            yield node.lineno, f"calls {name}(); the core does no I/O"
+
+
+def _words(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    names = [(1, "module", path.rsplit("/", 1)[-1].removesuffix(".py"))]
+    names += [
+        (node.lineno, "class" if isinstance(node, ast.ClassDef) else "function", node.name)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    for line, kind, name in names:
+        words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)
+        for word in NOT_USED.intersection(word.lower() for word in words):
+            yield line, f"{kind} '{name}' uses the word '{word}', which the glossary has not"
+        if kind == "function" and name.strip("_") == "process":
+            yield line, "'process' as a verb says nothing; name what is done"

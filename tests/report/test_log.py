@@ -1,0 +1,283 @@
+"""Events in words: each has a sentence, a level and three forms, and none can harm a log."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torch import event as facts
+from torch.clock import FireTime
+from torch.errors import Problem
+from torch.event import Event
+from torch.report import log
+from torch.run import Ending, Outcome, Run, Trigger
+
+T0 = FireTime(1_800_000_000)
+RUN = Run(id="k3-1", task="backup", trigger=Trigger.SCHEDULE, fire_time=T0, version="v1")
+BY_HAND = Run(id="k3-2", task="backup", trigger=Trigger.MANUAL)
+ENDING = Ending(outcome=Outcome.FAILED, exit_code=3)
+PROBLEM = Problem(file="tasks.yaml", line=12, column=5, key="shedule", message="unknown key")
+
+EVENTS: list[tuple[Event, str, str]] = [
+    (
+        facts.ServiceReady(pid=7, version="v1", file="/t.yaml", tasks=1, elsewhere=2),
+        "info",
+        "ready, pid 7: 1 task for this host, 2 for other hosts (/t.yaml)",
+    ),
+    (
+        facts.TasksReloaded(version="v2", added=("a", "b"), changed=("c",), unchanged=4),
+        "info",
+        "reloaded: added a, b; changed c; 4 unchanged",
+    ),
+    (
+        facts.TasksReloaded(version="v2", removed=tuple("abcdefg")),
+        "info",
+        "reloaded: removed a, b, c, d, e and 2 more; 0 unchanged",
+    ),
+    (
+        facts.ReloadRefused(version="v1", problems=(PROBLEM, PROBLEM)),
+        "error",
+        "task file refused, nothing changed: tasks.yaml:12:5: unknown key (and 1 more)",
+    ),
+    (facts.TaskFileWarned(problem=PROBLEM), "warn", "tasks.yaml:12:5: unknown key"),
+    (facts.RunStarted(run=RUN, pid=9, lateness=0.003), "info", "backup started, pid 9"),
+    (facts.RunStarted(run=RUN, pid=9, lateness=75.0), "info", "backup started, pid 9, 1m15s late"),
+    (facts.RunStarted(run=BY_HAND, pid=9, lateness=None), "info", "backup started, pid 9 (manual)"),
+    (
+        facts.RunEnded(run=RUN, ending=ENDING, seconds=1.5),
+        "warn",
+        "backup failed, exit code 3 after 1.5 s",
+    ),
+    (
+        facts.RunEnded(run=RUN, ending=Ending(outcome=Outcome.SUCCEEDED, exit_code=0), seconds=90),
+        "info",
+        "backup succeeded after 1m30s",
+    ),
+    (
+        facts.RunEnded(
+            run=RUN, ending=Ending(outcome=Outcome.FAILED, exit_code=139, signal=11), seconds=1
+        ),
+        "warn",
+        "backup failed, killed by signal 11 after 1.0 s",
+    ),
+    (
+        facts.RunEnded(run=RUN, ending=Ending(outcome=Outcome.FAILED, exit_code=127), seconds=0),
+        "warn",
+        "backup failed, exit code 127 (its command was not found) after 0 ms",
+    ),
+    (
+        facts.RunEnded(
+            run=RUN, ending=Ending(outcome=Outcome.TIMED_OUT, reason="timeout (5 s)"), seconds=5
+        ),
+        "warn",
+        "backup timed out (timeout (5 s)) after 5.0 s",
+    ),
+    (
+        facts.RunEnded(
+            run=RUN, ending=Ending(outcome=Outcome.KILLED, reason="torch kill"), seconds=5
+        ),
+        "info",
+        "backup killed (torch kill) after 5.0 s",
+    ),
+    (
+        facts.RunEnded(run=RUN, ending=Ending(outcome=Outcome.UNKNOWN), seconds=5),
+        "warn",
+        "backup unknown after 5.0 s",
+    ),
+    (
+        facts.RunNotStarted(run=RUN, reason="no such user"),
+        "error",
+        "backup did not start: no such user",
+    ),
+    (facts.RunStopping(run=RUN, reason="timeout"), "info", "backup gets SIGTERM: timeout"),
+    (
+        facts.RunStopping(run=RUN, reason="timeout", by_force=True),
+        "warn",
+        "backup gets SIGKILL: timeout",
+    ),
+    (facts.FireQueued(run=RUN, reason="1 live"), "info", "backup waits for a free slot: 1 live"),
+    (facts.FireSkipped(run=RUN, reason="1 live"), "warn", "backup skipped: 1 live"),
+    (
+        facts.DaemonCrashLooping(task="feed", run=RUN, failures=4, retry_in=8.0),
+        "error",
+        "feed keeps dying: 4 in a row, next try in 8.0 s",
+    ),
+    (facts.DaemonHealthy(task="feed", run=RUN), "info", "feed is healthy again"),
+    (
+        facts.ClockStepped(seconds=-18_000.0, watermark=T0),
+        "warn",
+        "the clock was set back by 5h00m; fires are counted from now",
+    ),
+    (
+        facts.HistoryFailed(reason="disk full", runs=2),
+        "error",
+        "the history cannot be written (disk full); 2 runs not started",
+    ),
+    (
+        facts.HistoryRecovered(seconds=61),
+        "info",
+        "the history can be written again, after 1m01s",
+    ),
+    (
+        facts.ProcessesSurvived(run_id="k3-1", processes=("7 dd", "8 sh")),
+        "error",
+        "SIGKILL did not end 7 dd, 8 sh",
+    ),
+    (facts.PartFailed(part="watcher", reason="inotify"), "error", "watcher failed: inotify"),
+    (facts.ServiceStopping(reason="SIGTERM", live=1), "info", "stopping (SIGTERM), 1 run to end"),
+    (facts.ServiceStopped(ended=2, killed=1), "info", "stopped: 2 ended, 1 killed"),
+    (
+        facts.ServiceStopped(ended=0, killed=0, kept=3),
+        "info",
+        "stopped: 0 ended, 0 killed, 3 left running on purpose",
+    ),
+    (
+        facts.ServiceStopped(ended=0, killed=1, left=("7 dd",)),
+        "error",
+        "stopped: 0 ended, 1 killed, could not end 7 dd",
+    ),
+]
+EACH = pytest.mark.parametrize(
+    "event", [event for event, *_ in EVENTS], ids=lambda event: type(event).__name__
+)
+
+
+@pytest.mark.parametrize(("event", "level", "sentence"), EVENTS)
+def test_an_event_has_its_sentence_and_its_level(event, level, sentence):
+    assert log.sentence(event) == sentence
+    assert log.level(event) == level
+
+
+def test_a_missed_fire_says_when_it_was_due():
+    one = facts.FiresMissed(task="a", first=T0, last=T0, count=1, reason="late")
+    many = replace(one, last=FireTime(T0 + 60), count=7)
+    assert re.fullmatch(r"a missed 1 fire \(2027-01-1\dT[\d:]+\S+\): late", log.sentence(one))
+    assert re.fullmatch(r"a missed 7 fires \(\S+ to \S+\): late", log.sentence(many))
+    assert log.level(one) == "warn"
+
+
+EVERY = [*(event for event, *_ in EVENTS), facts.FiresMissed(
+    task="a", first=T0, last=T0, count=1, reason="late"
+)]  # fmt: skip
+
+
+def test_every_class_of_event_is_in_these_tests():
+    found = [c for c in vars(facts).values() if isinstance(c, type) and issubclass(c, Event)]
+    assert {type(event) for event in EVERY} == {*found} - {Event}
+
+
+def test_an_event_nobody_has_words_for_is_an_error():
+    with pytest.raises(TypeError, match="no sentence for Event"):
+        log.sentence(Event())
+
+
+# ── the three forms ───────────────────────────────────────────────────────────────────────
+
+_PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ "]*)(?: |$)')
+
+
+def read_back(line: str) -> dict[str, str]:
+    """A line of logfmt as names and text; fails unless all of the line is pairs."""
+    pairs = list(_PAIR.finditer(line))
+    assert "".join(match[0] for match in pairs) == line
+    assert len({match[1] for match in pairs}) == len(pairs)
+    return {m[1]: json.loads(m[2]) if m[2].startswith('"') else m[2] for m in pairs}
+
+
+@EACH
+def test_a_line_of_logfmt_reads_back(event):
+    found = read_back(log.logfmt(event, T0 + 0.25))
+    assert found["msg"] == log.sentence(event)
+    assert found["level"] == log.level(event)
+    assert found["event"] == log.fields(event, T0)["event"]
+    assert found["time"].startswith("2027-01-1")
+    assert ".250" in found["time"]
+
+
+@EACH
+def test_a_line_of_json_says_the_same(event):
+    found = json.loads(log.as_json(event, T0 + 0.25))
+    assert list(found)[:3] == ["time", "level", "event"]
+    assert list(found)[-1] == "msg"
+    assert {name: str(v) for name, v in found.items() if isinstance(v, str)}.items() <= read_back(
+        log.logfmt(event, T0 + 0.25)
+    ).items()
+
+
+@EACH
+def test_the_console_shows_the_sentence_after_the_time_of_day(event):
+    first = log.console(event, T0 + 0.25).split("\n")[0]
+    assert re.match(r"\d\d:\d\d:00\.250 [ !x] ", first)
+    assert first[15:] == log.sentence(event)
+
+
+def test_a_line_about_a_run_names_task_run_and_fire_time():
+    found = log.fields(facts.RunStarted(run=RUN, pid=9, lateness=0.00349), T0)
+    assert (found["task"], found["run"], found["pid"]) == ("backup", "k3-1", 9)
+    assert found["lateness"] == 0.003
+    assert "fire_time" in found
+    assert "fire_time" not in log.fields(facts.RunStarted(run=BY_HAND, pid=9, lateness=None), T0)
+
+
+def test_a_line_about_an_end_has_its_parts_as_fields():
+    ending = Ending(outcome=Outcome.FAILED, exit_code=143, signal=15, reason="why")
+    found = log.fields(facts.RunEnded(run=RUN, ending=ending, seconds=1.0), T0)
+    assert [found[k] for k in ("outcome", "exit_code", "signal", "reason")] == [
+        "failed", 143, 15, "why",
+    ]  # fmt: skip
+
+
+def test_the_console_shows_the_last_lines_of_a_task_and_every_problem_of_a_file():
+    ended = facts.RunEnded(run=RUN, ending=ENDING, seconds=1.0, tail=("one", "two"))
+    assert [line.strip() for line in log.console(ended, T0).split("\n")[1:]] == [
+        "backup | one",
+        "backup | two",
+    ]
+    refused = facts.ReloadRefused(version="", problems=(PROBLEM, PROBLEM))
+    assert len(log.console(refused, T0).split("\n")) == 3
+
+
+# ── text from outside ─────────────────────────────────────────────────────────────────────
+
+NASTY = "\x1b]0;owned\x07\x1b[2J\r\nlevel=error msg=forged\x00\x7f\x9b\u202e"
+
+
+def with_text(text: str) -> list[Event]:
+    """Every event that carries text of a task, a file or the system, with this text in it."""
+    run = replace(RUN, task=text)
+    problem = replace(PROBLEM, file=text, message=text, key=text)
+    return [
+        facts.ServiceReady(pid=1, version=text, file=text, tasks=1, elsewhere=0),
+        facts.TasksReloaded(version=text, added=(text,)),
+        facts.ReloadRefused(version=text, problems=(problem,)),
+        facts.TaskFileWarned(problem=problem),
+        facts.RunEnded(run=run, ending=replace(ENDING, reason=text), seconds=1.0, tail=(text,)),
+        facts.RunNotStarted(run=RUN, reason=text),
+        facts.DaemonCrashLooping(task=text, run=RUN, failures=3, retry_in=1.0, tail=(text, text)),
+        facts.ProcessesSurvived(run_id="r", processes=(text,)),
+        facts.PartFailed(part=text, reason=text),
+        facts.ServiceStopped(ended=0, killed=0, left=(text,)),
+    ]
+
+
+@pytest.mark.parametrize("event", with_text(NASTY), ids=lambda event: type(event).__name__)
+def test_nothing_of_a_tasks_text_acts_on_a_terminal_or_forges_a_line(event):
+    for line in (log.logfmt(event, T0), log.as_json(event, T0)):
+        assert line.isascii()
+        assert line.isprintable()
+    for line in log.console(event, T0).split("\n"):
+        assert line.isprintable()
+        assert not line.startswith("level=")
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_one_printable_line(text):
+    for event in with_text(text):
+        found = read_back(log.logfmt(event, T0))
+        assert found["level"] == log.level(event)
+        assert log.as_json(event, T0).isprintable()
