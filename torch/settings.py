@@ -76,6 +76,8 @@ def resolve(
     log_format: str | None = None,
 ) -> Settings:
     """Settings from options (None: not given) and environment. Raises SettingsError."""
+    if state_dir:  # an option wins over every variable
+        environ = {k: v for k, v in environ.items() if k not in ("TORCH_RUN_DIR", "TORCH_LOG_DIR")}
     base = state_dir or environ.get("TORCH_STATE_DIR")
     run, state, log, config = _defaults(environ, uid) if not base else (base, base, base, None)
     if config is None:

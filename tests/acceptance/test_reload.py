@@ -55,6 +55,15 @@ def test_a_replaced_file_goes_live_and_unchanged_tasks_keep_their_processes(serv
     assert service.task("keeper")["running"] == 1
 
 
+def edit_unseen(service):
+    elsewhere = service.folder / "elsewhere"
+    elsewhere.mkdir()
+    os.link(service.file, elsewhere / "tasks.yaml")
+    with open(elsewhere / "tasks.yaml", "r+") as file:
+        file.write(service.text(AFTER))
+        file.truncate()
+
+
 def by_command(service):
     assert "changed: beat" in service.torch("reload")
 
@@ -72,12 +81,7 @@ def test_asking_for_a_reload_does_the_same(service, ask):
     """The change itself is out of the watcher's sight: behind a hard link of another folder."""
     service.start(BEFORE)
     keeper = service.wait_lines("keeper", 1)
-    elsewhere = service.folder / "elsewhere"
-    elsewhere.mkdir()
-    os.link(service.file, elsewhere / "tasks.yaml")
-    with open(elsewhere / "tasks.yaml", "r+") as file:
-        file.write(service.text(AFTER))
-        file.truncate()
+    edit_unseen(service)
     ask(service)
     until("the new command runs", lambda: "after" in service.lines("beat"))
     assert service.lines("keeper") == keeper
@@ -116,11 +120,11 @@ def test_a_broken_edit_keeps_the_old_version_running_and_says_why(service):
 
 def test_a_dry_run_says_what_would_change_and_changes_nothing(service):
     service.start(BEFORE)
-    service.file.chmod(0o644)
-    service.torch("stop")
-    service.start()
-    service.write(AFTER)
-    until("the watcher has loaded it", lambda: "after" in service.lines("beat"))
+    version = service.status()["version"]["hash"]
+    edit_unseen(service)
+    assert service.torch("reload", "--dry-run") == "would be changed: beat\n1 unchanged\n"
+    assert service.status()["version"]["hash"] == version
+    service.torch("reload")
     assert "nothing would change" in service.torch("reload", "--dry-run")
 
 

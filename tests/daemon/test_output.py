@@ -97,4 +97,6 @@ def test_output_files_are_for_the_owner_and_its_group(outputs):
         write(outputs, make_run(), b"x\n")
     finally:
         os.umask(before)
-    assert os.stat(outputs.path(make_run())).st_mode & 0o777 == 0o600
+    path = outputs.path(make_run())
+    assert os.stat(path).st_mode & 0o777 == 0o640
+    assert os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o750

@@ -97,7 +97,7 @@ def test_sigterm_to_the_group_ends_the_command_and_leaves_the_shim_to_tell(tmp_p
     assert run.run_file.read_text().endswith("X 143\n")
 
 
-def test_a_command_may_trap_sigterm_although_the_shim_ignores_it(tmp_path):
+def test_a_command_may_trap_sigterm_although_the_shim_stays(tmp_path):
     run = start(tmp_path, "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.05; done")
     until("the command is up", lambda: "up" in run.text())
     os.killpg(run.pid, signal.SIGTERM)

@@ -100,7 +100,7 @@ def test_an_intent_is_written_through_to_the_disk(store, monkeypatch):
 def test_a_new_history_knows_nothing(store):
     assert store.watermark() is None
     assert store.boot_id() is None
-    assert store.definitions() == {}
+    assert store.decided() == {}
     assert store.unfinished() == []
 
 
@@ -113,7 +113,7 @@ def test_watermark_definitions_and_boot_come_back(tmp_path):
     second = opened(tmp_path)
     assert second.watermark() == T0 + 7
     assert second.boot_id() == "boot-1"
-    assert second.definitions() == {"a": ("d1", T0), "b": ("", T0)}
+    assert second.decided() == {"a": ("d1", T0 + 7), "b": ("", T0 + 7)}
     second.close()
 
 
@@ -122,7 +122,16 @@ def test_the_last_definition_is_the_one_in_force(store):
         commit(
             store, Record(definitions=(Definition(task="a", digest=digest, since=FireTime(T0)),))
         )
-    assert store.definitions() == {"a": ("d2", T0)}
+    assert store.decided() == {"a": ("d2", T0)}
+
+
+def test_a_fire_recorded_ahead_of_the_watermark_is_decided(store):
+    definitions = tuple(
+        Definition(task=name, digest="d", since=FireTime(T0)) for name in ("a", "b")
+    )
+    commit(store, Record(definitions=definitions, watermark=FireTime(T0 + 9)))
+    commit(store, intent("r1", "a", T0 + 10), intent("r2", "a", T0 + 3), intent("r3", "a", None))
+    assert store.decided() == {"a": ("d", T0 + 10), "b": ("d", T0 + 9)}
 
 
 def test_a_record_without_a_watermark_leaves_the_old_one(store):

@@ -121,10 +121,11 @@ class AnyOrder(RuleBasedStateMachine):
         assert world.left
         assert not world.processes.alive
         assert all(row.state is State.FINISHED for row in world.rows())
+        decided = world.history.decided()
         since = {
-            task.name: max(found.since, world.history.watermark or 0)
+            task.name: found[1]
             for task in self.tasks
-            if (found := world.history.definitions.get(task.name)) and found.digest == task.digest
+            if (found := decided.get(task.name)) and found[0] == task.digest
         }
         self.world = World(wall=world.clock.wall, prefix=f"{world.prefix}x", lead=self.lead)
         self.world.history = world.history

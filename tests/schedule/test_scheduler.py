@@ -561,3 +561,20 @@ def test_a_stop_between_preparing_and_the_second_starts_nothing():
     assert world.left
     assert world.starts_of("a") == []
     assert world.outcomes("a") == ["skipped"]
+
+
+def test_a_restart_after_fires_decided_ahead_neither_misses_nor_repeats_them():
+    first = World(cron("a", "* * * * * *"), lead=0.03)
+    first.behave("a", lasts=0.1)
+    first.pass_(5.98)
+    first.stop()
+    first.pass_(5)
+    second = World(wall=first.clock.wall, prefix="s", lead=0.03)
+    second.history = first.history
+    second.behave("a", lasts=0.1)
+    _, decided = first.history.decided()["a"]
+    second.load(cron("a", "* * * * * *"), since={"a": decided})
+    second.pass_(2)
+    fires = [row.run.fire_time - first.base for row in first.history.rows.values()]
+    assert fires == [1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13]
+    assert [row.count for row in second.rows() if row.outcome is Outcome.MISSED] == [3]

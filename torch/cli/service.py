@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import click
@@ -144,6 +145,8 @@ def _say_diff(answer: dict[str, Any], dry_run: bool) -> None:
         for name in answer[word]:
             click.echo(f"{verb}{word}: {name}")
     if not any(answer[word] for word in ("added", "removed", "changed")):
-        click.echo(f"nothing {'would change' if dry_run else 'changed'}")
+        loaded = datetime.fromisoformat(answer["version"]["loaded_at"])
+        since = "" if dry_run else f" since it was loaded at {loaded:%H:%M:%S}"
+        click.echo(f"nothing {'would change' if dry_run else 'changed'}{since}")
     else:
         click.echo(f"{answer['unchanged']} unchanged")

@@ -45,6 +45,8 @@ def main() -> int:
         _keep_trace(settings, traceback.format_exc())
         fault = Fault("the service failed on a fault of its own", hint=f"see {settings.log}")
         readiness.failed(fault)
+        if ready_fd is None:
+            sys.stderr.write(traceback.format_exc())
         return int(fault.exit_code)
     return 0
 

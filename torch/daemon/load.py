@@ -94,13 +94,13 @@ class Loader:
                 await self._until_there()
             reading, fresh = await self._read()
             if reading.refused:
-                return self._refuse(reading, dry_run)
+                return self._refuse(reading, dry_run) | {"version": self.version()}
             tasks = self._assemble(reading, fresh)
             found = diff(self._tasks, tasks)
             if not dry_run:
                 self._warn(reading)
                 await self._take(reading, tasks)
-            return _answer(True, reading.problems, found)
+            return _answer(True, reading.problems, found) | {"version": self.version()}
 
     async def _until_there(self) -> None:
         """A file that is missing may come back in a moment; the reader says so if it does not."""
@@ -203,14 +203,9 @@ class Loader:
 
 def _decided(store: Store, tasks: tuple[Task, ...]) -> dict[str, FireTime]:
     """Up to where an earlier service decided each task's fires, if it had the same definition."""
-    definitions = store.definitions()
-    watermark = store.watermark() or FireTime(0)
-    since = {}
-    for task in tasks:
-        digest, first = definitions.get(task.name, ("", FireTime(0)))
-        if digest == task.digest:
-            since[task.name] = max(first, watermark)
-    return since
+    known = store.decided()
+    found = ((task.name, task.digest, known.get(task.name)) for task in tasks)
+    return {name: last[1] for name, digest, last in found if last and last[0] == digest}
 
 
 def _answer(accepted: bool, problems: tuple[Problem, ...], found: Diff) -> dict[str, Any]:

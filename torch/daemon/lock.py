@@ -69,8 +69,9 @@ def holder(path: str) -> int | None:
 
 def write_pid(path: str) -> None:
     temporary = f"{path}.new"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
+        os.fchmod(fd, 0o644)
         os.write(fd, f"{os.getpid()}\n".encode())
     finally:
         os.close(fd)

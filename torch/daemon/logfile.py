@@ -35,7 +35,8 @@ class LogFile:
 
     def reopen(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        fd = os.open(self._path, flags, 0o640)
+        fd = os.open(self._path, flags, 0o600)
+        os.fchmod(fd, 0o640)  # readable for the group, whatever our umask
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = fd

@@ -47,6 +47,7 @@ class Loop:
         self._inbox: deque[tuple[Message, asyncio.Future[tuple[Command, ...]] | None]] = deque()
         self._draining = False
         self._retry: asyncio.TimerHandle | None = None
+        self._failing = False
         self._left = asyncio.Event()
         self._timers = {c: Timer(c) for c in (CLOCK_REALTIME, CLOCK_BOOTTIME)}
         for timer in self._timers.values():
@@ -112,12 +113,15 @@ class Loop:
         if self._supervisor is not None:
             self._supervisor.forget(written.ended)
         if written.failed:
-            if written.refused or self._retry is None:
+            if written.refused or not self._failing:
                 run_ids = tuple(sorted(written.refused))
                 self.post(Unrecorded(run_ids=run_ids, reason=written.failed))
             if self._retry is None:
                 self._retry = asyncio.get_running_loop().call_later(RETRY, self._write_owed)
-        elif written.refused:
+            self._failing = True
+            return
+        self._failing = False
+        if written.refused:
             run_ids = tuple(sorted(written.refused))
             self.post(Unrecorded(run_ids=run_ids, reason=_LOST, lost=True))
 

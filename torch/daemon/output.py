@@ -32,10 +32,14 @@ class Outputs:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         path = self.path(run)
         try:
-            return os.open(path, flags, 0o640)
+            fd = os.open(path, flags, 0o600)
         except FileNotFoundError:
-            os.makedirs(f"{self._directory}/{run.task}", mode=0o750, exist_ok=True)
-            return os.open(path, flags, 0o640)
+            folder = f"{self._directory}/{run.task}"
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            os.chmod(folder, 0o750)
+            fd = os.open(path, flags, 0o600)
+        os.fchmod(fd, 0o640)  # readable for the group, whatever our umask
+        return fd
 
     def cap(self, run: Run, max_size: int) -> float:
         """Frees what is over the cap; returns the bytes on disk beyond it that were found."""
@@ -125,8 +129,9 @@ def _cut_to_tail(path: str, size: int, max_size: int) -> int:
 def _copy_tail(fd: int, path: str, size: int, max_size: int) -> None:
     temporary = f"{path}.tail"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    new = os.open(temporary, flags, 0o640)
+    new = os.open(temporary, flags, 0o600)
     try:
+        os.fchmod(new, 0o640)
         offset = size - max_size
         while offset < size:
             offset += os.copy_file_range(fd, new, size - offset, offset) or size

@@ -26,6 +26,8 @@ from torch.schedule.live import LiveRun
 from torch.schedule.messages import KillAsked, Refuse, RunAsked, Start, StopAsked, StopMode
 from torch.task import TaskType
 
+_MODES = {"drain": StopMode.DRAIN, "now": StopMode.NOW}
+
 
 class Requests:
     def __init__(self, *, loop: Loop, loader: Loader, clock: Clock, address: str) -> None:
@@ -110,7 +112,9 @@ class Requests:
     async def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
         states = self._loop.scheduler.states()
         live = [run for s in states for run in self._loop.scheduler.live.of(s.task.name)]
-        mode = StopMode(request.get("mode", "drain"))
+        mode = _MODES.get(str(request.get("mode")))
+        if mode is None:
+            raise UsageError("a stop is 'drain' or 'now'", hint="keeping runs is not there yet")
         self._loop.post(StopAsked(mode=mode, reason="torch stop"))
         grace = max((run.task.grace for run in live), default=0.0)
         return {"pid": os.getpid(), "runs": len(live), "grace": grace}

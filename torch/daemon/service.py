@@ -151,7 +151,9 @@ def _make_folders(settings: Settings) -> None:
                    settings.output):  # fmt: skip
         mode = 0o700 if folder in private else 0o755 if folder == settings.run_dir else 0o750
         try:
-            os.makedirs(folder, mode=mode, exist_ok=True)
+            if not os.path.isdir(folder):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                os.chmod(folder, mode)
             found = os.stat(folder)
         except PermissionError as error:
             raise NotPermitted(

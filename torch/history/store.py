@@ -19,7 +19,7 @@ from torch.run import State
 from torch.schedule.messages import Definition, Entry, Progress, Record
 
 SCHEMA_VERSION = 1
-BUSY_SECONDS = 0.5
+BUSY_SECONDS = 0.1
 """How long a write waits for another process's lock before it counts as failed."""
 
 
@@ -120,10 +120,20 @@ class Store:
         """The boot whose `@reboot` fires are decided; None before the first."""
         return self._meta("boot_id")
 
-    def definitions(self) -> dict[str, tuple[str, FireTime]]:
-        """Task -> (digest, since) of every definition that was last in force."""
-        rows = self._db.execute("SELECT task, digest, since FROM definition")
-        return {task: (digest, FireTime(since)) for task, digest, since in rows}
+    def decided(self) -> dict[str, tuple[str, FireTime]]:
+        """Task -> (digest of the definition last in force, up to where its fires are decided).
+
+        That is the latest of three: where the definition began, the watermark, and the newest
+        fire that has a row, since some are decided ahead of the watermark.
+        """
+        watermark = self.watermark() or 0
+        newest = "SELECT coalesce(max(fire_time), 0) FROM run"
+        rows = self._db.execute(
+            f"SELECT task, digest, max(since, ?, ({newest} WHERE run.task = definition.task)) "
+            "FROM definition",
+            (watermark,),
+        )
+        return {task: (digest, FireTime(decided)) for task, digest, decided in rows}
 
     def unfinished(self) -> list[tuple[str, str, str]]:
         """(run id, task, state) of every run that no end is recorded for, oldest first."""

@@ -17,6 +17,7 @@ from torch.report.text import duration, harmless, json_line, logfmt_value
 from torch.run import Ending, Outcome, Run, Trigger
 
 INFO, WARN, ERROR = "info", "warn", "error"
+_INSTANTS = ("first", "last", "watermark")
 _GOOD = (Outcome.SUCCEEDED, Outcome.SKIPPED)
 
 
@@ -140,6 +141,10 @@ def _details(event: Event) -> Iterator[tuple[str, Any]]:
                 yield "reason", value.reason
         elif name == "problems":
             yield "problems", [f"{p.place()}: {p.message}" for p in value]
+        elif name in _INSTANTS:
+            yield name, rfc3339(value)
+        elif name == "run_id":
+            yield "run", value
         elif name == "problem":
             yield "key", value.key
         elif name != "run" and value not in ((), None):

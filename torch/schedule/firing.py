@@ -61,11 +61,12 @@ class Firing:
         due = [self._states[name] for name in self._heap.pop_due(until)]
         for state in sorted(due, key=lambda s: s.order):
             self._decide_task(state, until, now, answer)
-        if due:
-            answer.watermark = until
-        self._watermark = max(self._watermark, until)
-        soon = FireTime(math.floor(now.wall + self._lead))
-        if soon > max(until, self._prepared):
+        # Written with whatever is recorded now, fires decided ahead too: their own rows say
+        # that they are decided, and the watermark that nothing before them is left.
+        self._watermark = answer.watermark = max(self._watermark, until)
+        # A millisecond more: what floats lose must not make a wake-up come to nothing.
+        soon = FireTime(math.floor(now.wall + self._lead + 0.001))
+        if self._lead and soon > max(until, self._prepared):
             self._prepared = soon
             self._prepare(soon, answer)
 

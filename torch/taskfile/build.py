@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import clock
 from torch.errors import ExpressionError
@@ -18,9 +18,15 @@ from torch.task import Task, TaskType
 from torch.taskfile import placement, secrets
 from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.kinds import wrong
-from torch.taskfile.nodes import Mapping, Node, Scalar
-from torch.taskfile.problems import Collector, quoted, visible
+from torch.taskfile.nodes import Mapping, Node, Scalar, Unreadable, weight
+from torch.taskfile.problems import Collector, quoted, spaced, visible
 from torch.taskfile.records import unknown_key
+
+MERGED = 1_000_000
+"""Most nodes that `defaults` add to the tasks together: 20 000 tasks times fifty."""
+
+EXPRESSIONS = 30_000
+"""Most expressions of a file; one with H everywhere takes 60 µs to read."""
 
 _DIGEST_DEFAULTS = {name: key.default for name, key in TASK_KEYS.items()}
 
@@ -50,10 +56,16 @@ class Builder:
         self._only_for = None if only_for is None else frozenset(only_for)
         self._names: dict[str, int] = {}  # in lower case -> line
         self._meant: set[str] = set()  # keys the task has under a wrong name
+        self._there: Collection[str] = ()  # keys of `defaults`, good or not
         self._nodes: dict[str, Mapping] = {}  # of the tasks in `tasks`
         self._defaults_node: Mapping | None = None
         self._defaults: dict[TaskType, dict[str, Any]] = {each: {} for each in TaskType}
         self._default_type = TaskType.CRON
+        self._weights: dict[str, int] = {}  # of the values in `defaults`
+        self._merged = 0
+        self._expressions = 0
+        self._groups_here: dict[str, tuple[str, ...]] | None = None
+        self._secrets = secrets.Search()
 
     def read_defaults(self, node: Node) -> None:
         out = self._out
@@ -65,9 +77,11 @@ class Builder:
         if "name" in node.entries:
             out.error(node.entries["name"][0].at, "name", "'name' cannot have a default")
         values = self._read_keys(node, "defaults")
+        self._there = node.entries.keys() | self._meant
+        self._default_type = values.get("type") or TaskType.CRON
         if out.faults > before:
             return
-        self._default_type = values.get("type", TaskType.CRON)
+        self._weights = {name: weight(value) for name, (_, value) in node.entries.items()}
         for text, at in values.get("schedule", ()):
             self._parse(text, at, values.get("timezone") or self._zone(), "defaults")
         for each in TaskType:
@@ -90,20 +104,34 @@ class Builder:
         self._check_name(node, own)
         kind = own.get("type") or self._default_type
         values = {**self._defaults[kind], **own}
+        self._count_merged(node)
         self._check_type(node, own, kind)
         self._check_present(node, own, values, kind)
-        if out.faults == before:
-            self._check_between(node, values)
-        if out.faults == before:
-            self._build(node, values, kind)
+        self._check_environment(node, values)
+        expressions = self._read_schedule(node, values) if kind is TaskType.CRON else ()
+        if out.faults == before and "command" in values:  # not when `defaults` are bad
+            self._check_command(node, values["command"])
+            self._build(node, values, expressions)
+
+    def _count_merged(self, node: Mapping) -> None:
+        """What a task takes from `defaults` counts each time, as an alias does."""
+        weights = self._weights
+        self._merged += sum(weights[name] for name in weights if name not in node.entries)
+        if self._merged > MERGED:
+            self._stop(
+                node,
+                "defaults",
+                f"the file grows beyond {spaced(MERGED)} values here, defaults merged",
+                "shorten 'defaults'",
+            )
+
+    def _stop(self, node: Mapping, key: str, message: str, hint: str) -> NoReturn:
+        self._out.error(node.at, key, message, hint)
+        raise Unreadable
 
     def place(self, task: Task, key: str) -> int:
         """Where a key of a task is written; where the task begins, if nowhere."""
-        node = self._nodes[task.name]
-        for each in (node, self._defaults_node):
-            if each is not None and key in each.entries:
-                return each.entries[key][1].at
-        return node.at
+        return self._key_place(self._nodes[task.name], key)
 
     def _read_keys(self, node: Mapping, inside: str) -> dict[str, Any]:
         out = self._out
@@ -139,8 +167,10 @@ class Builder:
             )
 
     def _check_type(self, node: Mapping, own: dict[str, Any], kind: TaskType) -> None:
-        """What the type needs, and what has no effect on it."""
+        """What has no effect on a task of its type."""
         out = self._out
+        if not self._is_typed(own):
+            return
         for name in own:
             only = TASK_KEYS[name].only
             if only and only != kind:
@@ -152,32 +182,37 @@ class Builder:
                 at = node.entries[name][0].at
                 out.error(at, name, f"'{name}' has no effect on a {kind} task", hint)
 
+    def _is_typed(self, own: dict[str, Any]) -> bool:
+        """Whether the type is what it says; when it is misspelt, nothing follows from it."""
+        return own.get("type", "") is not None and "type" not in self._meant
+
     def _check_present(
         self, node: Mapping, own: dict[str, Any], values: dict[str, Any], kind: TaskType
     ) -> None:
         """What every task needs. A key whose value is wrong is there, and so is a misspelt one."""
-        there = node.entries.keys() | values.keys() | self._meant
+        there = {*node.entries, *values, *self._meant, *self._there}
         if "command" not in there:
             self._out.error(node.at, "command", f"{_called(own)} has no 'command'")
-        if "schedule" not in there and kind is TaskType.CRON:
+        if "schedule" not in there and kind is TaskType.CRON and self._is_typed(own):
             hint = "add one, such as \"*/5 * * * *\", or 'type: daemon' for a task to keep alive"
             self._out.error(node.at, "schedule", f"{_called(own)} has no 'schedule'", hint)
 
-    def _check_between(self, node: Mapping, values: dict[str, Any]) -> None:
-        out = self._out
-        if values.get("user") is not None:
-            for name, _ in values.get("env", ()):
-                if _UNSAFE.fullmatch(name):
-                    out.error(
-                        self._key_place(node, "env"),
-                        "env",
-                        f"'env': {name} is refused together with 'user'",
-                        "it would make a program load foreign code before it drops privileges; "
-                        "set it inside the command",
-                    )
-        found = secrets.find(values["command"])
-        if found:
-            out.warn(
+    def _check_environment(self, node: Mapping, values: dict[str, Any]) -> None:
+        if values.get("user") is None:
+            return
+        for name, _ in values.get("env", ()):
+            if _UNSAFE.fullmatch(name):
+                self._out.error(
+                    self._key_place(node, "env"),
+                    "env",
+                    f"'env': {name} is refused together with 'user'",
+                    "it would make a program load foreign code before it drops privileges; "
+                    "set it inside the command",
+                )
+
+    def _check_command(self, node: Mapping, command: str | tuple[str, ...]) -> None:
+        if found := self._secrets.find(command):
+            self._out.warn(
                 self._key_place(node, "command"),
                 "command",
                 f"'command' seems to hold a secret ({found}), and every user can read it in ps",
@@ -203,28 +238,46 @@ class Builder:
             self._out.error(at, "schedule", message, error.hint)
             return None
 
-    def _build(self, node: Mapping, values: dict[str, Any], kind: TaskType) -> None:
+    def _read_schedule(
+        self, node: Mapping, values: dict[str, Any]
+    ) -> tuple[Expression | None, ...]:
+        """The expressions, parsed whatever else is wrong with the task; their problems are told."""
+        zone = values.get("timezone") or self._zone()
+        if not clock.is_zone(zone):
+            zone = "UTC"
+        name, texts = values.get("name") or "task", values.get("schedule", ())
+        self._expressions += len(texts)
+        if self._expressions > EXPRESSIONS:
+            message = f"more than {spaced(EXPRESSIONS)} expressions in the file"
+            self._stop(node, "schedule", message, "split the file")
+        return tuple(self._parse(text, at, zone, name) for text, at in texts)
+
+    def _build(
+        self, node: Mapping, values: dict[str, Any], expressions: tuple[Expression | None, ...]
+    ) -> None:
         name = values["name"]
-        if self._only_for is not None:
-            mine = placement.owns(values.get("hosts", ()), self._out.groups, self._only_for)
-        else:
-            mine = True
-        if kind is TaskType.CRON:
-            zone = values["timezone"] = values.get("timezone") or self._zone()
-            texts = values["schedule"]
-            parsed = tuple(self._parse(text, at, zone, name) for text, at in texts)
-            values["schedule"] = tuple(text for text, _ in texts)
-            if None in parsed:
-                return
-        if not mine:
+        if not self._is_mine(values.get("hosts", ())):
             return
+        if expressions:
+            values["timezone"] = values.get("timezone") or self._zone()
+            values["schedule"] = tuple(text for text, _ in values["schedule"])
         digest = _digest(values)
-        if kind is TaskType.CRON:
-            values["schedule"] = parsed
+        if expressions:
+            values["schedule"] = expressions
         if "success_codes" in values:
             values["success_codes"] = frozenset(values["success_codes"])
         self.tasks.append(Task(**values, digest=digest, line=(node.at >> 24) + 1))
         self._nodes[name] = node
+
+    def _is_mine(self, hosts: tuple[str, ...]) -> bool:
+        if self._only_for is None or not hosts:
+            return True
+        if self._groups_here is None:  # of each group one entry that matches, if one does
+            self._groups_here = {
+                name: tuple(e for e in members if placement.owns((e,), {}, self._only_for))[:1]
+                for name, members in self._out.groups.items()
+            }
+        return placement.owns(hosts, self._groups_here, self._only_for)
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ DURATION_PATTERN = r"^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms
 _MILLISECONDS = (86_400_000, 3_600_000, 60_000, 1_000, 1)
 _NAMES = ("d", "h", "m", "s", "ms")
 
-_SIZE = re.compile(r"([0-9]{1,12})(B|[KMGT]iB|[kMGT]B|KB)", re.ASCII)
+_SIZE = re.compile(r"([0-9]{1,15})(B|[KMGT]iB|[kMGT]B|KB)", re.ASCII)
 SIZE_PATTERN = r"^[0-9]+(B|KB|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$"
 _POWERS = {"B": 0, "K": 1, "k": 1, "M": 2, "G": 3, "T": 4}
 

@@ -63,8 +63,10 @@ def wrong(node: Node, out: Collector, key: str, wanted: str, hint: str = "") -> 
     """Reports that `wanted` should stand here."""
     if not hint and isinstance(node, Scalar) and scalars.kind(node) == "null":
         hint = "give it a value, or remove the key"
-    what = key if " " in key else f"'{visible(key)}'"
-    out.error(node.at, top(key), f"{what} must be {wanted}, not {scalars.describe(node)}", hint)
+    part = key in ("the file", "a task")
+    what = key if part else f"'{visible(key)}'"
+    message = f"{what} must be {wanted}, not {scalars.describe(node)}"
+    out.error(node.at, "" if part else top(key), message, hint)
 
 
 def top(key: str) -> str:

@@ -31,13 +31,13 @@ from yaml.events import (
 )
 
 from torch.taskfile import syntax
-from torch.taskfile.problems import Collector, nearest, quoted
+from torch.taskfile.problems import SHOWN, Collector, nearest, quoted, spaced
 
 DEPTH = 20
 """Deepest nesting of lists and mappings."""
 
-BUDGET = 500_000
-"""Most nodes of a file, aliases expanded: 20 000 tasks of twelve keys."""
+BUDGET = 400_000
+"""Most nodes of a file, aliases expanded: 20 000 tasks of nine keys. See `weight`."""
 
 ENTRIES = 20_000
 """Most entries of one list or mapping; so it is also the most tasks of a file."""
@@ -77,6 +77,15 @@ class Mapping:
 
 
 Node = Scalar | Sequence | Mapping
+
+
+def weight(node: Node) -> int:
+    """What a node counts for in a budget: one for each node in it, more where texts are long."""
+    if isinstance(node, Scalar):
+        return 1 + (len(node.text) >> 8)
+    if isinstance(node, Sequence):
+        return 1 + sum(map(weight, node.items))
+    return 1 + sum(weight(key) + weight(value) for key, value in node.entries.values())
 
 
 class Unreadable(Exception):
@@ -163,13 +172,13 @@ class _Builder:
     def _scalar(self, event: Any) -> Scalar:
         mark = event.start_mark
         node = Scalar(event.value, event.implicit[0], mark.line << 24 | mark.column)
-        self._count += 1
+        self._count += 1 + (len(node.text) >> 8)
         if self._count > BUDGET:
             self._over_budget(node.at)
         if event.tag is not None:
             self._refuse_tag(event.tag, event.value, node.at)
         if event.anchor is not None:
-            self._anchors[event.anchor] = (node, 1)
+            self._anchors[event.anchor] = (node, weight(node))
         return node
 
     def _sequence(self, event: Any, depth: int) -> Sequence:
@@ -211,6 +220,7 @@ class _Builder:
                     "keep one of them",
                 )
             elif len(entries) >= ENTRIES:
+                self.key = outer
                 self._too_many(key.at)
             else:
                 entries[name] = (key, value)
@@ -244,7 +254,8 @@ class _Builder:
     def _alias(self, event: Any) -> Node:
         name, at = event.anchor, _at(event)
         if name not in self._anchors:
-            near = nearest(name, tuple(self._anchors)[: ENTRIES // 100])
+            known_names = tuple(self._anchors)[: ENTRIES // 100]
+            near = nearest(name, known_names) if self._out.errors < SHOWN else ""
             self._out.spoil(
                 at,
                 self.key,
@@ -280,10 +291,12 @@ class _Builder:
     def _over_budget(self, at: int) -> NoReturn:
         self._stop(
             at,
-            f"the file grows beyond {BUDGET:,} values here, aliases expanded".replace(",", " "),
+            f"the file grows beyond {spaced(BUDGET)} values here, aliases expanded",
             "split the file, or use fewer aliases",
         )
 
     def _too_many(self, at: int) -> NoReturn:
-        what = "tasks" if self.key == "tasks" else f"entries in {quoted(self.key)}"
-        self._stop(at, f"more than {ENTRIES:,} {what}".replace(",", " "), "split the file")
+        what = f"entries in {quoted(self.key)}" if self.key else "keys"
+        if self.key == "tasks":
+            what = "tasks"
+        self._stop(at, f"more than {spaced(ENTRIES)} {what}", "split the file")

@@ -68,6 +68,8 @@ def read_task_file(path: str) -> Opened:
             continue
         except OSError as error:
             _refuse_unreadable(path, error)
+        except ValueError:  # a NUL or half a character in it
+            _refuse(path, "has a name that no file can have")
     return _refuse(
         path, "keeps changing while it is read", "write a new file and rename it over this one"
     )
@@ -113,7 +115,7 @@ def _read_all(fd: int) -> bytes:
 
 
 def _resolve(path: str) -> str:
-    """The path without symlinks; each link on the way, and where the last ones lie, is checked."""
+    """The path without symlinks; each link on the way, and where it lies, is checked."""
     todo = [part for part in reversed(os.path.abspath(path).split("/")) if part]
     done, links = "", 0
     while todo:
@@ -123,10 +125,10 @@ def _resolve(path: str) -> str:
             continue
         here = f"{done}/{part}"
         found = os.lstat(here)
-        last = not todo
-        if last:
+        link = stat.S_ISLNK(found.st_mode)
+        if link or not todo:
             _check_directory(path, done or "/")
-        if not stat.S_ISLNK(found.st_mode):
+        if not link:
             done = here
             continue
         links += 1

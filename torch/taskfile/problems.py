@@ -125,6 +125,11 @@ def quoted(text: str, limit: int = 40) -> str:
     return f"'{visible(text[:limit])}…'" if len(text) > limit else f"'{visible(text)}'"
 
 
+def spaced(value: int) -> str:
+    """20000 -> '20 000'."""
+    return f"{value:,}".replace(",", " ")
+
+
 def find_nearest(word: str, known: tuple[str, ...]) -> str:
     """The known word that is probably meant, 'schedule' for 'shedule', or ''."""
     from difflib import get_close_matches  # only a file with a mistake pays for it

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch.taskfile import durations, scalars
 from torch.taskfile.kinds import Kind, has_text, wrong
 from torch.taskfile.nodes import Node, Scalar
-from torch.taskfile.problems import Collector, visible
+from torch.taskfile.problems import Collector, spaced, visible
 
 
 def whole(low: int, high: int) -> Kind:
@@ -47,10 +47,6 @@ def _number_hint(node: Node, low: float, high: float) -> str:
     if not node.plain and value is not None and low <= value <= high:
         return f"write it without quotes: {node.text}"
     return "write it in plain decimal, such as 3"
-
-
-def spaced(value: int) -> str:
-    return f"{value:,}".replace(",", " ")
 
 
 def duration(low: float) -> Kind:

@@ -57,6 +57,15 @@ class FakeHistory:
                 self.watermark = record.watermark
         return frozenset(lost)
 
+    def decided(self) -> dict[str, tuple[str, FireTime]]:
+        """Task -> (digest of its last definition, up to where its fires are decided)."""
+        found = {}
+        for task, definition in self.definitions.items():
+            fires = [at for name, at, _ in self._identities if name == task]
+            decided = max(definition.since, self.watermark or FireTime(0), *fires)
+            found[task] = (definition.digest, decided)
+        return found
+
     def _insert(self, entry: Entry, at: float) -> bool:
         run, ending = entry.run, entry.ending
         if run.fire_time is not None:
