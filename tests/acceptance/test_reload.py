@@ -144,7 +144,10 @@ def test_a_removed_cron_tasks_run_ends_by_itself_and_a_daemons_is_stopped(servic
 tasks:
   - name: long
     schedule: "* * * * * *"
-    command: echo start >>DIR/long; while [ ! -e DIR/release ]; do sleep 0.05; done; echo end >>DIR/long
+    command: |
+      echo start >>DIR/long
+      while [ ! -e DIR/release ]; do sleep 0.05; done
+      echo end >>DIR/long
   - name: keeper
     type: daemon
     command: echo $$ >>DIR/keeper; exec sleep 600
@@ -163,7 +166,10 @@ def test_a_changed_daemon_is_replaced_one_by_one(service):
 tasks:
   - name: keeper
     type: daemon
-    command: echo VERSION $$ >>DIR/keeper; trap 'echo gone $$ >>DIR/keeper; exit' TERM; while :; do sleep 0.02; done
+    command: |
+      trap 'echo gone $$ >>DIR/keeper; exit' TERM
+      echo VERSION $$ >>DIR/keeper
+      while :; do sleep 0.02; done
     max: 3
     restart: {delay: 100ms, healthy_after: 300ms}
 """

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_per_second_task_runs_once_for_every_second(service):
     service.start(HEARTBEAT)
     beats = service.wait_lines("beats", 6)
     seconds = [int(beat[17:19]) for beat in beats]
-    assert all((b - a) % 60 == 1 for a, b in zip(seconds, seconds[1:], strict=False)), beats
+    assert all((b - a) % 60 == 1 for a, b in pairwise(seconds)), beats
     assert len(set(beats)) == len(beats)
 
 

@@ -17,6 +17,7 @@ from torch.cli.options import json_option, settings_options
 from torch.clock import FireTime, SystemClock, host_timezone, is_zone, rfc3339, zones
 from torch.errors import ExitCode, ExpressionError, Problem, TaskFileError, UsageError
 from torch.report.errors import describe
+from torch.report.problems import render_github
 from torch.schedule.expression import Expression
 from torch.schedule.timeline import fires, next_fire
 from torch.settings import Settings
@@ -26,7 +27,6 @@ from torch.taskfile.open import read_task_file
 from torch.taskfile.parse import TaskFile, parse
 from torch.taskfile.placement import BadEntry, host_addresses
 from torch.taskfile.problems import nearest
-from torch.taskfile.render import render_github
 
 _PLAN_LIMIT = 31 * 86400
 _COUNT_LIMIT = 3_000_000  # a task of every second in the longest plan

@@ -36,7 +36,7 @@ class Outputs:
         except FileNotFoundError:
             folder = f"{self._directory}/{run.task}"
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            os.chmod(folder, 0o750)
+            os.chmod(folder, 0o750)  # noqa: S103  # the group reads logs
             fd = os.open(path, flags, 0o600)
         os.fchmod(fd, 0o640)  # readable for the group, whatever our umask
         return fd

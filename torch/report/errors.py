@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from torch.errors import TaskFileError, TorchError
+from torch.report.problems import render
 from torch.report.text import harmless
-from torch.taskfile.render import render
 
 
 def describe(error: TorchError) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torch.errors import Problem
-from torch.taskfile.render import WIDTH, render, render_github
+from torch.report.problems import WIDTH, render, render_github
 
 
 def problem(**changes) -> Problem:

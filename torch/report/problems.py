@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from torch.errors import Problem
-from torch.taskfile.problems import visible
+from torch.report.text import harmless
 
 WIDTH = 100
 """Columns of a quoted line; a longer one is shown around the place."""
@@ -24,7 +24,7 @@ def render(problem: Problem) -> str:
       hint
     """
     kind = "warning: " if problem.warning else ""
-    lines = [f"{visible(problem.place())}: {kind}{visible(problem.message)}"]
+    lines = [f"{harmless(problem.place())}: {kind}{harmless(problem.message)}"]
     if problem.line and problem.source.strip():
         number = str(problem.line)
         source, offset = _quote(problem.source, problem.column - 1)
@@ -32,7 +32,7 @@ def render(problem: Problem) -> str:
         if offset is not None:
             lines.append(f"  {' ' * len(number)} | {' ' * offset}^")
     if problem.hint:
-        lines.append(f"  {visible(problem.hint)}")
+        lines.append(f"  {harmless(problem.hint)}")
     return "\n".join(lines)
 
 
@@ -44,16 +44,16 @@ def render_github(problem: Problem) -> str:
     kind = "warning" if problem.warning else "error"
     place = f",line={problem.line},col={problem.column}" if problem.line else ""
     message = problem.message + (f"\n{problem.hint}" if problem.hint else "")
-    escaped = "\n".join(visible(line) for line in message.split("\n"))
+    escaped = "\n".join(harmless(line) for line in message.split("\n"))
     escaped = escaped.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    file = visible(problem.file).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    file = harmless(problem.file).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     return f"::{kind} file={file}{place}::{escaped}"
 
 
 def _quote(source: str, column: int) -> tuple[str, int | None]:
     """The line made visible and cut around `column`, and where the caret goes, in columns."""
-    before = visible(source[:column].replace("\t", " "))
-    after = visible(source[column:].replace("\t", " "))
+    before = harmless(source[:column].replace("\t", " "))
+    after = harmless(source[column:].replace("\t", " "))
     inside = column <= len(source)
     start = max(0, len(before) - WIDTH // 2) if len(before) + len(after) > WIDTH else 0
     cut = "…" if start else ""
