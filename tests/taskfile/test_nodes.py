@@ -216,7 +216,7 @@ def test_the_budget_of_nodes_counts_aliases_each_time(extra, monkeypatch):
 
 def test_a_long_text_counts_for_more_each_time_it_is_named():
     text = 'tasks:\n  - {name: a, type: daemon, command: &c "' + "x" * 130_000 + '"}\n'
-    text += "".join(f"  - {{name: t{n}, type: daemon, command: *c}}\n" for n in range(1500))
+    text += "".join(f"  - {{name: t{n}, type: daemon, command: *c}}\n" for n in range(5000))
     (problem,) = refused(text.encode())
     assert problem.message.endswith("values here, aliases expanded")
     assert problem.line > 500

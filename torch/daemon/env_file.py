@@ -10,10 +10,10 @@ import os
 import re
 import stat
 
+from torch.taskfile.environment import loads_foreign_code
+
 LIMIT = 64 * 1024
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_LOADER = re.compile(r"LD_|GCONV_PATH|BASH_ENV|ENV|IFS|PYTHONPATH|SHELLOPTS|PS4")
-"""Names that make a program load foreign code: the shim would do so with our privileges."""
 
 
 def read_env_file(path: str, *, for_other_user: bool) -> dict[str, str]:
@@ -41,7 +41,7 @@ def read_env_file(path: str, *, for_other_user: bool) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not _NAME.match(name):
             raise ValueError(f"line {number} is not NAME=value")
-        if name.startswith("TORCH_") or (for_other_user and _LOADER.match(name)):
+        if name.startswith("TORCH_") or (for_other_user and loads_foreign_code(name)):
             raise ValueError(f"line {number}: '{name}' may not be set here")
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]

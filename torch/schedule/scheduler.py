@@ -1,7 +1,8 @@
 """The core: `Scheduler.handle(message, now) -> commands`. Same messages, same commands.
 
 Owns what follows from what: it hears each message and passes it to the file that decides:
-firing.py for fires, live.py for runs and deadlines, keepalive.py for daemon tasks.
+tasks.py for a changed file, firing.py for fires, live.py for runs and deadlines, keepalive.py
+for daemon tasks.
 Invariants, held by tests/schedule:
 
 - each fire has exactly one disposition: a run, or a row that says skipped or missed and why;
@@ -11,7 +12,6 @@ Invariants, held by tests/schedule:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
@@ -24,13 +24,10 @@ from torch.event import (
     RunNotStarted,
     ServiceStopped,
     ServiceStopping,
-    TasksReloaded,
 )
 from torch.run import Ending, Outcome, Trigger
-from torch.schedule import timeline
 from torch.schedule.answer import Answer
 from torch.schedule.firing import Firing, TaskState
-from torch.schedule.keepalive import Keeper
 from torch.schedule.live import Deadlines, LiveRun, LiveRuns
 from torch.schedule.messages import (
     Command,
@@ -47,8 +44,8 @@ from torch.schedule.messages import (
     Unrecorded,
     Woke,
 )
-from torch.schedule.reload import Diff, diff
-from torch.task import Task, TaskType
+from torch.schedule.tasks import Tasks
+from torch.task import TaskType
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class Scheduler:
         self._deadlines = Deadlines()
         self.live = LiveRuns(run_ids, self._deadlines)
         self._firing = Firing(self._states, self.live, lead)
-        self._loaded = False
+        self._tasks = Tasks(self._states, self.live, self._firing, self._deadlines)
         self._stopping = self._leaving = False
         self._ended = self._killed = 0
         self._left: list[str] = []
@@ -81,7 +78,7 @@ class Scheduler:
 
     def states(self) -> list[TaskState]:
         """This host's tasks in file order, then those that are gone but still run."""
-        return sorted(self._states.values(), key=lambda s: (not s.present, s.order))
+        return self._tasks.in_order()
 
     def next_fire(self, task: str) -> FireTime | None:
         return self._firing.next_of(task)
@@ -103,7 +100,8 @@ class Scheduler:
             case Unrecorded():
                 self._on_unrecorded(message, now, answer)
             case Loaded():
-                self._on_loaded(message, now, answer)
+                if not self._stopping:
+                    self._tasks.swap(message, now, answer)
             case RunAsked():
                 self._on_run_asked(message, answer)
             case KillAsked():
@@ -121,7 +119,9 @@ class Scheduler:
             self._firing.decide(now, answer)
         for kind, key in self._deadlines.pop_due(now.mono):
             if kind == "keep":
-                self._keep(self._states.get(key), now, answer)
+                state = self._states.get(key)
+                if state is not None and not self._stopping:
+                    self._tasks.keep(state, now, answer)
             else:
                 self.live.overdue(kind, key, now, answer)
 
@@ -165,24 +165,7 @@ class Scheduler:
             self._killed += live.forced
             self._leave_if_done(answer)
         elif state is not None:
-            self._fill(state, now, answer)
-
-    def _fill(self, state: TaskState, now: Now, answer: Answer) -> None:
-        """A slot may be free: the next waiting fire takes it, or the daemon task is kept."""
-        self._firing.fill(state, answer)
-        self._keep(state, now, answer)
-        if not state.present and not self.live.count(state.task.name):
-            self._states.pop(state.task.name, None)
-
-    def _keep(self, state: TaskState | None, now: Now, answer: Answer) -> None:
-        if state is None or state.keeper is None or self._stopping:
-            return
-        task = state.task
-        wanted = state.present and task.enabled and task.type is TaskType.DAEMON
-        want = task.max if wanted else 0
-        state.keeper.keep(
-            task, want, live=self.live, deadlines=self._deadlines, now=now, answer=answer
-        )
+            self._tasks.fill(state, now, answer)
 
     def _on_survived(self, message: Survived, answer: Answer) -> None:
         answer.tell(ProcessesSurvived(run_id=message.run_id, processes=message.processes))
@@ -217,71 +200,7 @@ class Scheduler:
             self._leave_if_done(answer)
         else:
             for state in touched.values():
-                self._fill(state, now, answer)
-
-    # ── the task file ─────────────────────────────────────────────────────────────────────
-
-    def _on_loaded(self, message: Loaded, now: Now, answer: Answer) -> None:
-        """Swaps the tasks at one instant: fires up to it are decided by the old definitions,
-        fires after it by the new ones."""
-        if self._stopping:
-            return
-        self._firing.decide(now, answer)
-        at = FireTime(math.floor(now.wall))
-        found = diff({s.task.name: s.task for s in self.states() if s.present}, message.tasks)
-        self.live.version = message.version
-        touched = {*found.added, *found.changed}
-        for order, task in enumerate(message.tasks):
-            if task.name in touched:
-                since = (message.since or {}).get(task.name, at)
-                since = at if timeline.stepped_back(since, now.wall) else since
-                self._define(task, order, since, answer)
-            else:
-                self._states[task.name].order = order
-        self._follow(found, message, at, now, answer)
-        self._firing.decide(now, answer)
-        if message.rebooted:
-            self._firing.decide_reboot(self.states(), now, answer)
-
-    def _define(self, task: Task, order: int, since: FireTime, answer: Answer) -> None:
-        state = self._states.get(task.name)
-        if state is None:
-            state = self._states[task.name] = TaskState(task=task, order=order, since=since)
-        since = max(since, state.since)  # what was decided stays so, though the clock went back
-        state.task, state.order, state.present = task, order, True
-        if task.type is TaskType.DAEMON and state.keeper is None:
-            state.keeper = Keeper()
-        if state.keeper is not None:
-            state.keeper.changed(task, self.live, self._deadlines)
-        self._firing.expect(state, since)
-        answer.define(task.name, digest=task.digest, since=since)
-
-    def _follow(self, found: Diff, message: Loaded, at: FireTime, now: Now, answer: Answer) -> None:
-        """What a changed file does to what runs and waits."""
-        for name in found.removed:
-            state = self._states[name]
-            state.present = False
-            self._firing.expect(state, state.since)
-            self._firing.give_up_waiting(state, "its task left the file", now, answer)
-            answer.define(name, digest="", since=at)
-        touched = [self._states[n] for n in (*found.removed, *found.added, *found.changed)]
-        for state in sorted(touched, key=lambda s: (not s.present, s.order)):
-            if not state.task.enabled:
-                self._firing.give_up_waiting(state, "its task was disabled", now, answer)
-            elif state.task.type is TaskType.DAEMON:
-                self._firing.give_up_waiting(state, "it became a daemon task", now, answer)
-            self._fill(state, now, answer)
-        if self._loaded:
-            answer.tell(
-                TasksReloaded(
-                    version=message.version,
-                    added=found.added,
-                    removed=found.removed,
-                    changed=found.changed,
-                    unchanged=found.unchanged,
-                )
-            )
-        self._loaded = True
+                self._tasks.fill(state, now, answer)
 
     # ── requests ──────────────────────────────────────────────────────────────────────────
 

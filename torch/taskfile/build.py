@@ -6,7 +6,6 @@ that names are unique, and the digest. Each key on its own is its kind's busines
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from hashlib import blake2b
 from typing import Any, NoReturn
@@ -16,6 +15,7 @@ from torch.errors import ExpressionError
 from torch.schedule.expression import Expression
 from torch.task import Task, TaskType
 from torch.taskfile import placement, secrets
+from torch.taskfile.environment import loads_foreign_code
 from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.kinds import wrong
 from torch.taskfile.nodes import Mapping, Node, Scalar, Unreadable, weight
@@ -29,15 +29,6 @@ EXPRESSIONS = 30_000
 """Most expressions of a file; one with H everywhere takes 60 µs to read."""
 
 _DIGEST_DEFAULTS = {name: key.default for name, key in TASK_KEYS.items()}
-
-# What makes a program load foreign code or misread its input: glibc's unsecvars.h, bash(1),
-# sudo's env_delete. With `user`, root's part of the exec chain still runs with it.
-_UNSAFE = re.compile(
-    r"LD_.*|BASH_ENV|BASH_FUNC_.*|BASHOPTS|ENV|IFS|SHELLOPTS|PS4|CDPATH|PROMPT_COMMAND"
-    r"|PYTHON(PATH|HOME|STARTUP|INSPECT|USERBASE)|PERL5?(LIB|OPT|DB)|RUBY(LIB|OPT)"
-    r"|NODE_(OPTIONS|PATH)|JAVA_TOOL_OPTIONS|GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|HOSTALIASES"
-    r"|LOCALDOMAIN|LOCPATH|MALLOC_.*|NIS_PATH|NLSPATH|RES_OPTIONS|RESOLV_HOST_CONF|TZDIR"
-)
 
 
 class Builder:
@@ -201,7 +192,7 @@ class Builder:
         if values.get("user") is None:
             return
         for name, _ in values.get("env", ()):
-            if _UNSAFE.fullmatch(name):
+            if loads_foreign_code(name):
                 self._out.error(
                     self._key_place(node, "env"),
                     "env",

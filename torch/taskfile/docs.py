@@ -86,7 +86,8 @@ address of a host that is not a loopback address, or against the one given by `-
 ## Limits
 
 8 MiB for the file, 20 000 tasks, depth 20, 128 KiB for a command or a value, 1 KiB for an
-expression, 50 expressions a task. Each has its own message.
+expression, 50 expressions a task and 30 000 a file. Aliases, merges and `defaults` count each
+time they are used, towards 1 000 000 values a file. Each limit has its own message.
 
 ## Who may write it
 
