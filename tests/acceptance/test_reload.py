@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -180,3 +182,27 @@ tasks:
     words = [line.split()[0] for line in lines]
     assert words == ["old"] * 3 + ["gone", "new"] * 3
     assert service.task("keeper")["running"] == 3
+
+
+def has_loaded(service, old: str) -> bool:
+    return bool(service.status()["version"]["hash"] != old)
+
+
+def test_a_large_file_is_reloaded_without_losing_or_doubling_a_second(service):
+    many = "".join(
+        f"  - {{name: far-{number}, schedule: '0 4 1 1 *', command: exit 0}}\n"
+        for number in range(3000)
+    )
+    beat = (
+        "  - name: beat\n    schedule: '* * * * * *'\n"
+        "    command: echo $TORCH_FIRE_TIME >>DIR/beat\n"
+    )
+    service.start("tasks:\n" + beat + many)
+    service.wait_lines("beat", 1)
+    for command in ("exit 1", "exit 2", "exit 3"):
+        loaded = partial(has_loaded, service, service.status()["version"]["hash"])
+        service.write("tasks:\n" + beat + many.replace("exit 0", command, 1))
+        until("it is loaded", loaded)
+    count = len(service.lines("beat"))
+    seconds = [int(line[17:19]) for line in service.wait_lines("beat", count + 2)]
+    assert all((b - a) % 60 == 1 for a, b in pairwise(seconds)), seconds

@@ -296,7 +296,6 @@ class _Builder:
         )
 
     def _too_many(self, at: int) -> NoReturn:
-        what = f"entries in {quoted(self.key)}" if self.key else "keys"
-        if self.key == "tasks":
-            what = "tasks"
+        entries = f"entries in {quoted(self.key)}" if self.key else "keys"
+        what = "tasks" if self.key == "tasks" else entries
         self._stop(at, f"more than {spaced(ENTRIES)} {what}", "split the file")
