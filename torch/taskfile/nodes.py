@@ -11,8 +11,7 @@ Rules:
 - A merge (`<<`) takes mappings; a mapping's own key wins, then the earlier of the merged ones.
   An anchor may be set again; an alias means the last one before it, as YAML says.
 
-Invariant: the tree has no cycles and at most BUDGET nodes when fully expanded.
-"""
+Invariant: no cycles, and at most BUDGET nodes when fully expanded."""
 
 from __future__ import annotations
 
@@ -296,6 +295,6 @@ class _Builder:
         )
 
     def _too_many(self, at: int) -> NoReturn:
-        entries = f"entries in {quoted(self.key)}" if self.key else "keys"
-        what = "tasks" if self.key == "tasks" else entries
-        self._stop(at, f"more than {spaced(ENTRIES)} {what}", "split the file")
+        what = f"entries in {quoted(self.key)}" if self.key else "keys"
+        said = "tasks" if self.key == "tasks" else what
+        self._stop(at, f"more than {spaced(ENTRIES)} {said}", "split the file")
