@@ -18,6 +18,7 @@ help:
 
 run: $(READY)
 	@$(BIN)/torch check config/tasks.yaml
+	@echo "in another terminal: $(BIN)/torch status --state-dir .state   (or tasks, runs, logs -f)"
 	@exec $(BIN)/torch start --foreground -f config/tasks.yaml --state-dir .state
 
 test: $(READY)

@@ -1,1 +1,1 @@
-"""What DESIGN section 10 measures, each figure beside its limit in the same run: `make bench`."""
+"""What Torch promises in numbers, each figure beside its limit in the same run: `make bench`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """`ours` and `limit` as text with units; `goal` is section 10's, `reached` its verdict
+    """`ours` and `limit` as text with units; `goal` is what is promised, `reached` its verdict
     (None where the goal is only to be shown)."""
 
     what: str

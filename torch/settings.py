@@ -1,7 +1,7 @@
 """Where things are on this host: the files of one service, from options and environment.
 
-Owns DESIGN section 8. Options win over TORCH_… variables, those over the defaults: the
-system's directories for root, the XDG base directories for everybody else.
+Owns the table in docs/operations.md, Files. Options win over TORCH_… variables, those over the
+defaults: the system's directories for root, the XDG base directories for everybody else.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One entry of the task file. Every field is a key of DESIGN section 4 and docs/task-file.md.
+    """One entry of the task file. Every field is a key of docs/task-file.md.
 
     `digest` stands for the whole definition: equal digests, equal tasks. `line` is where the
     task begins in its file, from 1; it is not part of the definition.

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -220,6 +222,33 @@ def test_an_unknown_task_suggests_the_nearest(service):
     service.start(ONE.replace("name: t", "name: rotate-logs").replace("COMMAND", "exit 0"))
     assert "did you mean 'rotate-logs'?" in service.error("run", "rotate-lgs", code=64)
     assert "did you mean 'rotate-logs'?" in service.error("kill", "rotate-lgs", code=64)
+
+
+def test_a_daemon_task_is_not_run_by_hand(service):
+    service.start("tasks:\n  - {name: d, type: daemon, command: exec sleep 600}\n")
+    assert "kept alive" in service.error("run", "d", code=64)
+
+
+def test_runs_of_a_task_that_never_was_suggest_the_nearest(service):
+    service.start(ONE.replace("name: t", "name: rotate-logs").replace("COMMAND", "exit 0"))
+    assert "did you mean 'rotate-logs'?" in service.error("runs", "rotate-lgs", code=64)
+    assert service.torch("runs", "rotate-logs") == ""
+
+
+def test_next_and_plan_read_the_file_of_the_running_service(service):
+    service.start(ONE.replace("COMMAND", "exit 0"))
+    assert "@yearly" in service.torch("next", "t", "--state-dir", str(service.state))
+    assert "@yearly" in service.torch("plan", "--host", "10.1.1.1")
+
+
+def test_a_table_on_a_narrow_terminal_cuts_no_name(service):
+    service.start(ONE.replace("name: t", f"name: {'long-name-' * 6}").replace("COMMAND", "exit 0"))
+    command = f"{sys.executable} -m torch status --state-dir {service.state}"
+    shown = subprocess.run(
+        ["script", "-qec", f"stty cols 80; {command}", "/dev/null"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, env=service.environ(),
+    ).stdout  # fmt: skip
+    assert "long-name-" * 6 in shown
 
 
 def test_kill_ends_a_run_and_its_outcome_says_so(service):

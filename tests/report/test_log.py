@@ -130,16 +130,16 @@ EVENTS: list[tuple[Event, str, str]] = [
     ),
     (facts.PartFailed(part="watcher", reason="inotify"), "error", "watcher failed: inotify"),
     (facts.ServiceStopping(reason="SIGTERM", live=1), "info", "stopping (SIGTERM), 1 run to end"),
-    (facts.ServiceStopped(ended=2, killed=1), "info", "stopped: 2 ended, 1 killed"),
+    (facts.ServiceStopped(ended=2, killed=1), "info", "stopped: 3 runs ended, 1 needed SIGKILL"),
     (
         facts.ServiceStopped(ended=0, killed=0, kept=3),
         "info",
-        "stopped: 0 ended, 0 killed, 3 left running on purpose",
+        "stopped: 0 runs ended, none needed SIGKILL, 3 left running on purpose",
     ),
     (
         facts.ServiceStopped(ended=0, killed=1, left=("7 dd",)),
         "error",
-        "stopped: 0 ended, 1 killed, could not end 7 dd",
+        "stopped: 1 run ended, 1 needed SIGKILL, could not end 7 dd",
     ),
 ]
 EACH = pytest.mark.parametrize(

@@ -488,7 +488,7 @@ def test_a_run_by_hand_takes_no_slot_that_a_fire_waits_for():
     world = World(cron("a", EVERY_10, overlap=Overlap.QUEUE))
     world.behave("a", lasts=None)
     world.pass_(20)
-    assert refusal(world, "a") == "1 runs of 'a' live and 1 wait; max is 1"
+    assert refusal(world, "a") == "'a' has 1 live and 1 waiting, max is 1"
 
 
 def test_a_run_by_hand_is_refused_for_what_is_not_here():

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from torch.cli import show
-from torch.cli.options import json_option, settings_options
+from torch.cli.options import json_option, of_running_service, settings_options
 from torch.clock import FireTime, SystemClock, host_timezone, is_zone, rfc3339, zones
 from torch.errors import ExitCode, ExpressionError, Problem, TaskFileError, UsageError
 from torch.report.errors import describe
@@ -38,7 +38,8 @@ _COUNT_LIMIT = 3_000_000  # a task of every second in the longest plan
 @settings_options
 def check(settings: Settings, files: tuple[str, ...], form: str) -> int:
     """Check task files; every problem at once. Exits 65 if one is refused."""
-    results = [(file, *_check(settings, file)) for file in files or (settings.task_file,)]
+    files = files or (of_running_service(settings).task_file,)
+    results = [(file, *_check(settings, file)) for file in files]
     problems = [problem for _, found, _ in results for problem in found]
     refused = any(not problem.warning for problem in problems)
     if form == "json":
@@ -106,7 +107,8 @@ def plan(settings: Settings, host: str | None, span: str, as_json: bool) -> None
 
     now = SystemClock().now().wall
     seconds = min(seconds_of(span, "--for"), _PLAN_LIMIT)
-    rows = [_planned(task, now, seconds) for task in tasks_of_host(settings, host)]
+    tasks = tasks_of_host(of_running_service(settings), host)
+    rows = [_planned(task, now, seconds) for task in tasks]
     if as_json:
         show.document({"host": host or settings.address, "for": span, "tasks": rows})
         return
@@ -182,6 +184,7 @@ def _expressions(settings: Settings, what: str, tz: str | None) -> tuple[Express
         raise UsageError(f"unknown zone '{tz}'{nearest(tz, tuple(sorted(zones())))}")
     if " " in what.strip() or what.startswith("@"):
         return (Expression.parse(what.strip(), timezone=tz or host_timezone()),)
+    settings = of_running_service(settings)
     tasks = {task.name: task for task in _all_tasks(settings, what)}
     if what not in tasks:
         hint = "an expression goes in quotes: torch next '*/5 * * * *'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from datetime import datetime
 
 import click
@@ -11,7 +12,7 @@ from torch.cli.options import json_option, place_options
 from torch.clock import SystemClock
 from torch.errors import UsageError
 from torch.history import query
-from torch.report.text import duration
+from torch.report.text import duration, harmless
 from torch.settings import Settings
 
 
@@ -30,6 +31,8 @@ def runs(
     now = SystemClock().now().wall
     after = None if since is None else now - seconds_of(since, "--since")
     found = query.runs(settings.history, task=task, bad_only=failed, since=after, limit=limit)
+    if task is not None and not found:
+        _must_know(settings, task)
     if as_json:
         show.document({"runs": [row.as_json() for row in found]})
         return
@@ -39,6 +42,15 @@ def runs(
         [_cells(row, now, today) for row in found],
         empty="no runs" + (f" of '{task}'" if task else ""),
     )
+
+
+def _must_know(settings: Settings, task: str) -> None:
+    """A typo must not look like the answer to "why did it not run?"."""
+    known = query.known_tasks(settings.history)
+    if task not in known:
+        near = difflib.get_close_matches(task, known, 1)
+        hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
+        raise UsageError(f"this host never had a task '{harmless(task)}'", hint=hint)
 
 
 def _cells(row: query.RunRow, now: float, today: datetime) -> tuple[object, ...]:

@@ -58,6 +58,17 @@ def _with_settings(
     return made
 
 
+def of_running_service(settings: Settings) -> Settings:
+    """The same with the file of the service that runs there, if one does and none was named."""
+    from torch.cli.client import ask
+    from torch.errors import TorchError
+
+    try:
+        return file_of_service(settings, ask(settings, {"do": "file"}, timeout=1)["file"])
+    except TorchError:
+        return settings
+
+
 def file_of_service(settings: Settings, running: str) -> Settings:
     """The settings with the file that the running service uses, unless one was named."""
     from dataclasses import replace

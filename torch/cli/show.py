@@ -18,10 +18,10 @@ import click
 
 from torch.report.text import harmless
 
-GOOD, BAD, DIM = "green", "red", "bright_black"
+GOOD, BAD, ODD, DIM = "green", "bold red", "magenta", "dim"  # on light and dark grounds
 _STYLES = {"succeeded": GOOD, "running": GOOD, "failed": BAD, "timed_out": BAD,
-           "crash-looping": BAD, "failing": BAD, "unknown": BAD, "missed": "yellow",
-           "skipped": "yellow", "restarting": "yellow", "disabled": DIM, "idle": ""}  # fmt: skip
+           "crash-looping": BAD, "failing": BAD, "unknown": BAD, "missed": ODD,
+           "skipped": ODD, "restarting": ODD, "disabled": DIM, "idle": ""}  # fmt: skip
 
 
 def colours() -> bool:
@@ -52,19 +52,17 @@ def _on_terminal(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    # Only the last column gives way: a name that is cut cannot be typed back.
     drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for number, column in enumerate(columns):
-        last = number == len(columns) - 1
-        drawn.add_column(column, no_wrap=True, overflow="ellipsis" if last else "fold")
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    for column, width in zip(columns[:-1], widths, strict=False):
+        drawn.add_column(column, no_wrap=True, min_width=width)
+    drawn.add_column(columns[-1], no_wrap=True, overflow="ellipsis")
     for row in rows:
-        drawn.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-    width = shutil.get_terminal_size().columns
+        drawn.add_row(*(Text(cell, style=_STYLES.get(cell.split(" ")[0], "")) for cell in row))
+    least = sum(widths[:-1]) + 2 * len(widths) + len(columns[-1])
+    width = max(shutil.get_terminal_size().columns, least)
     Console(width=width, no_color=not colours(), highlight=False).print(drawn)
-
-
-def styled(word: str) -> str:
-    """A state or outcome in its colour."""
-    return click.style(word, fg=_STYLES.get(word) or None) if colours() else word
 
 
 def when(text: str | None, *, today: datetime) -> str:
@@ -72,4 +70,6 @@ def when(text: str | None, *, today: datetime) -> str:
     if text is None:
         return "-"
     at = datetime.fromisoformat(text)
-    return f"{at:%H:%M:%S}" if at.date() == today.date() else f"{at:%Y-%m-%d %H:%M:%S}"
+    if at.date() == today.date():
+        return f"{at:%H:%M:%S}"
+    return f"{at:%m-%d %H:%M}" if at.year == today.year else f"{at:%Y-%m-%d %H:%M}"

@@ -30,15 +30,14 @@ def tasks(settings: Settings, as_json: bool, timeout: float) -> None:
         (
             task["name"],
             task["type"],
-            ", ".join(task["schedule"]) or "-",
             task["max"],
             task["state"],
-            task["owner"] or "-",
+            ", ".join(task["schedule"]) or "-",
             task["description"] or "-",
         )
         for task in found
     ]
-    columns = ("TASK", "TYPE", "SCHEDULE", "MAX", "STATE", "OWNER", "DESCRIPTION")
+    columns = ("TASK", "TYPE", "MAX", "STATE", "SCHEDULE", "DESCRIPTION")
     show.table(columns, rows, empty="no tasks for this host")
 
 

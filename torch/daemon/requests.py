@@ -1,6 +1,6 @@
 """What each request of the control socket does: the words of `torch` at the command line.
 
-Owns the shape of the answers (DESIGN section 7, "the JSON that scripts lean on"). Every
+Owns the shape of the answers ("the JSON that scripts lean on"). Every
 change goes to the core as a message; every reading is of the core's state at one instant.
 """
 
@@ -42,6 +42,7 @@ class Requests:
         )  # ended before they were awaited
         self._known: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "status": self._status,
+            "file": self._file,
             "reload": self._reload,
             "stop": self._stop,
             "run": self._run,
@@ -85,6 +86,9 @@ class Requests:
             "tasks": [self._task(state) for state in self._loop.scheduler.states()],
         }
 
+    async def _file(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"file": self._loader.settings.task_file}
+
     def _task(self, state: TaskState) -> dict[str, Any]:
         scheduler = self._loop.scheduler
         task = state.task
@@ -125,7 +129,8 @@ class Requests:
         commands = await self._loop.ask(RunAsked(task=task))
         for command in commands:
             if isinstance(command, Refuse):
-                raise TryAgain(command.reason, hint=command.hint)
+                error = TryAgain if command.for_now else UsageError
+                raise error(command.reason, hint=command.hint)
         run = next(command.run for command in commands if isinstance(command, Start))
         if not request.get("wait"):
             return {"run": run.id}

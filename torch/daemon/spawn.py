@@ -1,4 +1,4 @@
-"""How a run is started: DESIGN section 6, steps 3 and 4.
+"""How a run is started; ARCHITECTURE.md tells its whole life.
 
 Owns the run file, the environment and the chain of programs in front of a command. The run
 file is made and locked before the process exists and is the shim's standard input, so the

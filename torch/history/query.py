@@ -1,6 +1,6 @@
 """Reading the history: what `torch runs` and `torch logs` ask, without the service.
 
-Owns the shape of a row as scripts see it (DESIGN section 7). Readers never write and never
+Owns the shape of a row as scripts see it (docs/operations.md). Readers never write and never
 block the writer: SQLite's WAL gives each its own view.
 """
 
@@ -134,6 +134,12 @@ def runs(
     sql = f"SELECT {_select()} FROM run WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"
     with reading(path) as db:
         return [RunRow(*row) for row in db.execute(sql, (*values, limit))]
+
+
+def known_tasks(path: str) -> list[str]:
+    """Every task that a service of this history has ever had in its file."""
+    with reading(path) as db:
+        return [name for (name,) in db.execute("SELECT task FROM definition ORDER BY task")]
 
 
 def find(path: str, run_id: str) -> RunRow | None:

@@ -69,7 +69,8 @@ def sentence(event: Event) -> str:
         case facts.ServiceStopped(ended=ended, killed=killed, left=left, kept=kept):
             kept_text = f", {kept} left running on purpose" if kept else ""
             left_text = f", could not end {', '.join(left)}" if left else ""
-            return f"stopped: {ended} ended, {killed} killed{kept_text}{left_text}"
+            forced = f"{killed} needed SIGKILL" if killed else "none needed SIGKILL"
+            return f"stopped: {_count(ended + killed, 'run')} ended, {forced}{kept_text}{left_text}"
     raise TypeError(f"no sentence for {type(event).__name__}")
 
 

@@ -65,8 +65,8 @@ class Answer:
     def tell(self, event: Event) -> None:
         self._tells.append(Tell(event=event))
 
-    def refuse(self, reason: str, hint: str = "") -> None:
-        self._refusal = Refuse(reason=reason, hint=hint)
+    def refuse(self, reason: str, hint: str = "", *, for_now: bool = True) -> None:
+        self._refusal = Refuse(reason=reason, hint=hint, for_now=for_now)
 
     def leave(self) -> None:
         self._leave = True

@@ -191,6 +191,7 @@ class Refuse:
 
     reason: str
     hint: str = ""
+    for_now: bool = True  # False: asking again later is no use
 
 
 @dataclass(frozen=True, slots=True)

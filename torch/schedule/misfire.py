@@ -1,6 +1,6 @@
 """Which of several due fires of one task start, and which are missed. Pure functions.
 
-Source of the rules: DESIGN section 5 "Late fires". A fire may start up to `start_within`
+Source of the rules: docs/semantics.md, Late fires. A fire may start up to `start_within`
 seconds after its time. Invariant: every due fire is in exactly one of the parts of a Plan.
 """
 

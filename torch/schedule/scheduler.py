@@ -207,18 +207,19 @@ class Scheduler:
     def _on_run_asked(self, message: RunAsked, answer: Answer) -> None:
         state = self._states.get(message.task)
         if state is None or not state.present:
-            answer.refuse(f"no task '{message.task}' on this host", "see: torch tasks")
+            answer.refuse(
+                f"no task '{message.task}' on this host", "see: torch tasks", for_now=False
+            )
             return
         task, live, waiting = state.task, self.live.count(message.task), len(state.waiting)
         if self._stopping:
             answer.refuse("the service is stopping")
         elif task.type is TaskType.DAEMON:
-            answer.refuse(f"'{task.name}' is a daemon task: it is kept alive, not run by hand")
+            reason = f"'{task.name}' is a daemon task: it is kept alive, not run by hand"
+            answer.refuse(reason, "to start its runs anew: torch kill " + task.name, for_now=False)
         elif live + waiting >= task.max:
-            answer.refuse(
-                f"{live} runs of '{task.name}' live and {waiting} wait; max is {task.max}",
-                f"wait for one to end, or: torch kill {task.name}",
-            )
+            reason = f"'{task.name}' has {live} live and {waiting} waiting, max is {task.max}"
+            answer.refuse(reason, f"wait for one to end, or: torch kill {task.name}")
         else:
             run = self.live.name(task.name, Trigger.MANUAL)
             answer.intend(run)

@@ -92,8 +92,8 @@ TASK_KEYS: dict[str, Key] = {
             default=60.0,
             only=_CRON,
             example="1m",
-            doc="A fire that can still start within this time starts, late; after it, it is a "
-            "misfire.",
+            doc="A fire that can still start within this time starts, late (of several the "
+            "newest); after it, it is a misfire.",
         ),
         Key(
             name="timeout",

@@ -1,6 +1,6 @@
 """Safe reading of the task file, which decides what root runs: as cron opens a crontab.
 
-Owns who may have written what we read. Rules (DESIGN section 9; Debian cron `load.c`, cronie
+Owns who may have written what we read. Rules (docs/security.md; Debian cron `load.c`, cronie
 `database.c` for the list of checks):
 - No symlink on the way belongs to anybody but root or the service's user.
 - A regular file, at most 8 MiB, of root or the service's user; not writable by others, nor by a
