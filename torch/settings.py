@@ -120,4 +120,9 @@ def _defaults(environ: Mapping[str, str], uid: int) -> tuple[str, str, str, str]
 def _absolute(path: str) -> str:
     if "\0" in path:
         raise SettingsError("a path may not contain a NUL character")
-    return os.path.abspath(path)
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError as error:
+        raise SettingsError(
+            "the current directory is gone", hint="cd to one that is there, or name whole paths"
+        ) from error

@@ -140,6 +140,16 @@ def test_a_thousand_signals_in_a_row_end_in_the_last_version(service):
     assert service.status()["pid"] == pid
 
 
+def test_a_file_that_never_comes_to_rest_is_read_all_the_same(service):
+    service.start(BEFORE)
+
+    def edited_once_more() -> bool:
+        service.write(AFTER)
+        return "after" in service.lines("beat")
+
+    until("the new command runs", edited_once_more, pause=0.04)
+
+
 def test_a_removed_cron_tasks_run_ends_by_itself_and_a_daemons_is_stopped(service):
     service.start(
         """

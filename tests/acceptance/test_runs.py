@@ -224,6 +224,27 @@ def test_an_unknown_task_suggests_the_nearest(service):
     assert "did you mean 'rotate-logs'?" in service.error("kill", "rotate-lgs", code=64)
 
 
+def test_a_task_that_cannot_be_started_delays_no_other_and_no_stop(service):
+    bad = service.folder / "bad.env"
+    bad.write_bytes(b"A=x\0y\n")
+    bad.chmod(0o600)
+    service.start(
+        f"""
+tasks:
+  - name: bad
+    schedule: "* * * * * *"
+    env_file: {bad}
+    command: echo never
+  - name: good
+    schedule: "* * * * * *"
+    command: echo beat >>DIR/good
+"""
+    )
+    service.wait_lines("good", 4)
+    assert "NUL" in service.json("runs", "bad")["runs"][0]["reason"]
+    service.torch("stop")
+
+
 def test_a_daemon_task_is_not_run_by_hand(service):
     service.start("tasks:\n  - {name: d, type: daemon, command: exec sleep 600}\n")
     assert "kept alive" in service.error("run", "d", code=64)

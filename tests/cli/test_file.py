@@ -171,6 +171,28 @@ def test_every_command_has_help(command, capsys):
     assert "Usage: torch " + command in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "1e999", "0", "-1", "soon"])
+def test_a_timeout_that_is_no_time_is_a_usage_error(value, capsys):
+    assert run(["status", f"--timeout={value}"]) == 64
+    assert "0.1 to 86400" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [">&-", ">&- 2>&-", ">/dev/full"])
+def test_a_closed_or_full_stdout_is_no_traceback(ending, tmp_path):
+    command = f"{sys.executable} -m torch version {ending} 2>{tmp_path}/err"
+    subprocess.run(command, shell=True, check=False)
+    assert "Traceback" not in (tmp_path / "err").read_text()
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f"cd {gone}; rmdir {gone}; {sys.executable} -P -m torch check x.yaml -f y.yaml"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 78
+    assert "the current directory is gone" in done.stderr
+
+
 def test_a_reader_that_leaves_ends_the_command_in_silence():
     command = f"{sys.executable} -m torch next '* * * * * *' -n 10000 | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)

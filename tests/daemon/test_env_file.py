@@ -44,6 +44,11 @@ def test_names_that_load_foreign_code_are_refused_for_another_user(write, name):
     assert read_env_file(path, for_other_user=False) == {name: "x"}
 
 
+def test_a_nul_character_is_refused_with_its_line(write):
+    with pytest.raises(ValueError, match="line 2 holds a NUL"):
+        read_env_file(write("A=1\nB=x\0y\n"), for_other_user=False)
+
+
 def test_our_own_names_cannot_be_set(write):
     with pytest.raises(ValueError, match="TORCH_RUN_ID"):
         read_env_file(write("TORCH_RUN_ID=x\n"), for_other_user=False)

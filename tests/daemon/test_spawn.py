@@ -224,6 +224,15 @@ def test_what_cannot_start_says_why_and_leaves_no_run_file(tmp_path, keys, words
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"])
+def test_what_no_process_can_be_given_is_a_named_error_and_leaves_nothing(tmp_path, value):
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(SpawnError, match="no process can be given"):
+        start(tmp_path, "true", env=(("A", value),))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_the_same_run_cannot_be_started_twice(tmp_path):
     first = start(tmp_path, "exit 0")
     first.wait()

@@ -67,6 +67,9 @@ def torch() -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Runs one command; returns its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller (>&-): there is nobody to tell
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     try:
         code = torch.main(args=list(argv), prog_name="torch", standalone_mode=False)
         sys.stdout.flush()
@@ -85,6 +88,17 @@ def run(argv: Sequence[str]) -> int:
         click.echo(describe(error), err=True)
         return int(error.exit_code)
     except BrokenPipeError:
-        # Whoever read us has left. Python would complain once more while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _hush()
         return 0
+    except UnicodeError:
+        click.echo("torch: an argument is not valid UTF-8", err=True)
+        return ExitCode.USAGE
+    except OSError as error:  # writing what was asked for failed: a full disk behind stdout
+        _hush()
+        click.echo(f"torch: {error}", err=True)
+        return ExitCode.SETTINGS
+
+
+def _hush() -> None:
+    """Whoever read us has left. Python would complain once more while it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

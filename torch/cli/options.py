@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +14,27 @@ from torch.settings import Settings, resolve
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only from click 8.4 on
+    """A time to wait: a finite number of seconds, from a tenth to a day."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            seconds = float(str(value))
+        except ValueError:
+            seconds = math.nan
+        if not 0.1 <= seconds <= 86_400:  # nan is in no range
+            self.fail(f"'{value}' is not a number of seconds from 0.1 to 86400", param, ctx)
+        return seconds
+
+
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 timeout_option: Decorator = click.option(
-    "--timeout", type=click.FloatRange(min=0.1), default=5.0, show_default=True,
+    "--timeout", type=Seconds(), default=5.0, show_default=True,
     metavar="SECONDS", help="Wait no longer than this for the service.",
 )  # fmt: skip
 

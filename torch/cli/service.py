@@ -13,6 +13,7 @@ import click
 from torch.cli import show
 from torch.cli.client import ask
 from torch.cli.options import (
+    Seconds,
     file_of_service,
     json_option,
     place_options,
@@ -55,7 +56,7 @@ def _start(settings: Settings) -> None:
 
 @click.command()
 @click.option("--now", is_flag=True, help="SIGKILL at once, without a grace.")
-@click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS",
+@click.option("--timeout", type=Seconds(), metavar="SECONDS",
               help="Wait no longer than this.  [default: the longest grace and 15 s]")  # fmt: skip
 @place_options
 def stop(settings: Settings, now: bool, timeout: float | None) -> None:
@@ -104,7 +105,7 @@ def _await_end(pid: int, timeout: float) -> None:
 
 
 @click.command()
-@click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS",
+@click.option("--timeout", type=Seconds(), metavar="SECONDS",
               help="Wait no longer than this for the old service.")  # fmt: skip
 @settings_options
 def restart(settings: Settings, timeout: float | None) -> None:

@@ -10,6 +10,7 @@ from torch.cli import show
 from torch.cli.client import ask
 from torch.cli.options import json_option, place_options, settings_options, timeout_option
 from torch.errors import ExitCode, NotRunning
+from torch.report.text import harmless
 from torch.settings import Settings
 
 
@@ -80,7 +81,8 @@ def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float
         from torch.cli.logs import print_output
 
         print_output(settings, task, answer["run"])
-        click.echo(f"torch: {task} {ending['outcome']}", err=True)
+        why = f": {ending['reason']}" if ending["reason"] else ""
+        click.echo(f"torch: {task} {ending['outcome']}{harmless(why)}", err=True)
     code = ending["exit_code"]
     return code if code is not None else ExitCode.FOUND
 

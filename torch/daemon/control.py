@@ -84,7 +84,7 @@ class Control:
             if not isinstance(request, dict):
                 raise UsageError("a request is a JSON object")
             return {"v": 1, "ok": True} | await self._answer(request)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return _refusal(UsageError("a request is one line of JSON"))
         except TorchError as error:
             return _refusal(error)

@@ -161,11 +161,14 @@ class Loader:
 
     async def _read(self) -> tuple[Reading, dict[str, Task]]:
         """One reading, by a process of its own."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-m", "torch.taskfile.reader",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE, cwd="/",
-        )  # fmt: skip
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-m", "torch.taskfile.reader",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE, cwd="/",
+            )  # fmt: skip
+        except OSError as error:
+            return self._failed(f"the reader could not be started: {error.strerror}"), {}
         try:
             async with asyncio.timeout(LIMIT):
                 return await self._converse(process)

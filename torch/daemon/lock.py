@@ -44,8 +44,12 @@ def take(path: str, *, pause: Callable[[float], None]) -> int:
                     hint="stop it first (torch stop), or give this one its own --state-dir",
                 ) from None
             pause(0.02)
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        os.close(fd)
+        raise SettingsError(f"{path} cannot be written: {error.strerror}") from error
     return fd
 
 
@@ -68,6 +72,14 @@ def holder(path: str) -> int | None:
 
 
 def write_pid(path: str) -> None:
+    """Written whole or not at all. Raises SettingsError."""
+    try:
+        _write_pid(path)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _write_pid(path: str) -> None:
     temporary = f"{path}.new"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

@@ -89,11 +89,14 @@ class Outputs:
 
     def _prune(self, task: str, keep: int, live: Collection[str]) -> None:
         folder = f"{self._directory}/{task}"
-        count = self._kept.get(task)
-        self._kept[task] = len(os.listdir(folder)) if count is None else count + 1
-        if self._kept[task] <= keep:
-            return
-        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        with contextlib.suppress(OSError):  # somebody may have removed the folder
+            count = self._kept.get(task)
+            self._kept[task] = len(os.listdir(folder)) if count is None else count + 1
+            if self._kept[task] > keep:
+                self._remove_oldest(folder, task, keep, live)
+
+    def _remove_oldest(self, folder: str, task: str, keep: int, live: Collection[str]) -> None:
+        with os.scandir(folder) as entries:
             files = [(e.stat().st_mtime_ns, e.path) for e in entries if e.name[:-4] not in live]
             surplus = len(files) - keep
             for _, path in sorted(files)[: max(surplus, 0)]:

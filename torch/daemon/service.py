@@ -34,7 +34,7 @@ from torch.daemon.recorder import Recorder
 from torch.daemon.requests import Requests
 from torch.daemon.supervisor import Supervisor
 from torch.daemon.watcher import Watcher, identify
-from torch.errors import NotPermitted, SettingsError
+from torch.errors import NotPermitted, SettingsError, TryAgain
 from torch.event import DaemonCrashLooping, Event, PartFailed, RunEnded, ServiceReady
 from torch.history.store import Store
 from torch.run import Outcome
@@ -88,6 +88,7 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -
             loop=loop, loader=loader, clock=clock, address=settings.address or primary_address()
         )
         told.requests = requests
+        await _unless_stopping(scheduler, loop)
         control = Control(settings.socket, requests.answer)
         await control.open()
         parts.push_async_callback(control.close)
@@ -96,6 +97,7 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -
         lock.write_pid(settings.pid_file)
         parts.callback(lock.remove_pid, settings.pid_file)
 
+        await _unless_stopping(scheduler, loop)
         gc.freeze()  # what start-up made lives as long as we do; the collector may skip it
         requests.ready = True
         told.tell(
@@ -106,6 +108,13 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -
         )  # fmt: skip
         readiness.ready()
         await loop.until_left()
+
+
+async def _unless_stopping(scheduler: Scheduler, loop: Loop) -> None:
+    """A signal during the start: what runs is ended, and nobody is told that we are ready."""
+    if scheduler.stopping:
+        await loop.until_left()
+        raise TryAgain("the service was stopped before it was ready", hint="start it again")
 
 
 class _Telling:

@@ -80,7 +80,7 @@ def spawn(run: Run, task: Task, *, runs_dir: str, output_fd: int) -> Spawned:
             SHELL, command, environ, setsid=True, setsigmask=(), setsigdef=_RESET,
             file_actions=[(os.POSIX_SPAWN_DUP2, fd, to) for fd, to in _apart(descriptors, opened)],
         )  # fmt: skip
-    except (OSError, SpawnError) as error:
+    except (OSError, ValueError, SpawnError) as error:  # ValueError: a NUL, a surrogate
         if made:
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -128,7 +128,9 @@ def _arguments(task: Task) -> tuple[str, str, str]:
     return str(SOFT_LIMIT), f"{UMASK if task.umask is None else task.umask:04o}", cwd
 
 
-def _why(error: OSError) -> str:
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, ValueError):
+        return f"its command or environment holds what no process can be given: {error}"
     where = f" ({error.filename})" if error.filename else ""
     return f"the process could not be started: {error.strerror}{where}"
 

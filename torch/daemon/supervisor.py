@@ -31,8 +31,9 @@ LONGEST_WAIT = 1.0
 """Seconds a spawned shim may wait for its instant; more means that the clock was set back."""
 
 SWEEP = 0.1
-WATCH_OUTPUT = (0.2, 1.0)
-"""Seconds between looks at the sizes of output files: while one grows past its cap, and else."""
+WATCH_OUTPUT = (0.02, 0.2, 1.0)
+"""Seconds between looks at the sizes of output files: while one is past its cap, at first, and
+at most. Between two looks a writer may go past its cap by as much as the disk takes."""
 
 GIVE_UP = 5.0
 """Seconds of SIGKILL after which what is left is named and no longer waited for."""
@@ -79,6 +80,7 @@ class Supervisor:
         asyncio.get_running_loop().add_reader(self._release_timer.fd, self._release_due)
         self._children: dict[str, _Child] = {}
         self._pumping = False
+        self._delay = WATCH_OUTPUT[1]
         self._sweeping: asyncio.TimerHandle | None = None
         self._watching: asyncio.TimerHandle | None = None
 
@@ -94,7 +96,12 @@ class Supervisor:
     def _pump(self) -> None:
         until = self._clock.now().mono + SLICE
         while self._pending:
-            self._spawn(self._pending.popleft())
+            start = self._pending.popleft()
+            try:
+                self._spawn(start)
+            except Exception as error:  # noqa: BLE001  # one that fails must not stop the others
+                reason = f"a fault of torch's own: {error!r}"
+                self._post(NotStarted(run_id=start.run.id, reason=reason))
             if self._clock.now().mono >= until:
                 break
         self._pumping = bool(self._pending)
@@ -117,7 +124,13 @@ class Supervisor:
             return
         finally:
             os.close(output)
-        child = _Child(run=run, task=task, spawned=spawned, pidfd=os.pidfd_open(spawned.pid))
+        try:
+            pidfd = os.pidfd_open(spawned.pid)
+        except OSError:  # no descriptor left: without one its end would not be heard
+            os.close(spawned.go)
+            os.waitpid(spawned.pid, 0)  # it ends at once, having started nothing
+            raise
+        child = _Child(run=run, task=task, spawned=spawned, pidfd=pidfd)
         self._children[run.id] = child
         asyncio.get_running_loop().add_reader(child.pidfd, self._reap, child)
         now = self._clock.now()
@@ -144,7 +157,7 @@ class Supervisor:
         if child.released:
             self._post(Started(run_id=child.run.id, pid=child.pid))
             if self._watching is None:
-                self._watch_output(WATCH_OUTPUT[0])
+                self._watch_output(WATCH_OUTPUT[1])
 
     # ── ending ────────────────────────────────────────────────────────────────────────────
 
@@ -220,8 +233,9 @@ class Supervisor:
         for item in self._pending:
             if item.run.id == run_id:
                 self._pending.remove(item)
-                self._post(NotStarted(run_id=run_id, reason="stopped before it started"))
-                return
+                break
+        # Known here or not: the core believes in it, and nothing of it lives or will.
+        self._post(NotStarted(run_id=run_id, reason="stopped before it started"))
 
     def _sweep_soon(self, delay: float) -> None:
         if self._sweeping is not None:
@@ -277,6 +291,7 @@ class Supervisor:
     # ── output ────────────────────────────────────────────────────────────────────────────
 
     def _watch_output(self, delay: float) -> None:
+        self._delay = delay
         loop = asyncio.get_running_loop()
         self._watching = loop.call_later(delay, self._cap_output)
 
@@ -285,4 +300,5 @@ class Supervisor:
         self._watching = None
         over = [self._outputs.cap(c.run, c.task.output.max_size) for c in self._children.values()]
         if over:
-            self._watch_output(WATCH_OUTPUT[0] if any(over) else WATCH_OUTPUT[1])
+            self._delay = WATCH_OUTPUT[0] if any(over) else min(self._delay * 2, WATCH_OUTPUT[2])
+            self._watch_output(self._delay)

@@ -20,6 +20,9 @@ from torch.daemon.linux import close_on_exec
 DEBOUNCE = 0.1
 """Seconds of quiet before a change counts: an editor writes in several steps."""
 
+LONGEST = 0.5
+"""Seconds after which a file that never comes to rest is read all the same."""
+
 LOOK = 5.0
 _MAX_LINKS = 40  # as the kernel's own limit
 _NOT_CHANGES = {"opened", "closed_no_write"}
@@ -69,6 +72,7 @@ class Watcher(FileSystemEventHandler):
         self._places: frozenset[str] = frozenset()
         self._folders: dict[str, tuple[object, int]] = {}  # folder -> (watch, its inode)
         self._debounce: asyncio.TimerHandle | None = None
+        self._first_touch = 0.0
         self._identity = seen
         self._observer.daemon = True
         self._observer.start()
@@ -90,9 +94,13 @@ class Watcher(FileSystemEventHandler):
             self._loop.call_soon_threadsafe(self._touched)
 
     def _touched(self) -> None:
-        if self._debounce is not None:
+        now = self._loop.time()
+        if self._debounce is None:
+            self._first_touch = now
+        else:
             self._debounce.cancel()
-        self._debounce = self._loop.call_later(DEBOUNCE, self._settled)
+        left = self._first_touch + LONGEST - now
+        self._debounce = self._loop.call_later(max(0.0, min(DEBOUNCE, left)), self._settled)
 
     def _settled(self) -> None:
         self._debounce = None
