@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from torch.clock import Clock
 from torch.daemon import processes
+from torch.daemon.capping import Capping
 from torch.daemon.linux import CLOCK_BOOTTIME, Timer
 from torch.daemon.output import Outputs
 from torch.daemon.spawn import Spawned, SpawnError, release, spawn
@@ -31,10 +32,6 @@ LONGEST_WAIT = 1.0
 """Seconds a spawned shim may wait for its instant; more means that the clock was set back."""
 
 SWEEP = 0.1
-WATCH_OUTPUT = (0.02, 0.2, 1.0)
-"""Seconds between looks at the sizes of output files: while one is past its cap, at first, and
-at most. Between two looks a writer may go past its cap by as much as the disk takes."""
-
 GIVE_UP = 5.0
 """Seconds of SIGKILL after which what is left is named and no longer waited for."""
 
@@ -80,9 +77,10 @@ class Supervisor:
         asyncio.get_running_loop().add_reader(self._release_timer.fd, self._release_due)
         self._children: dict[str, _Child] = {}
         self._pumping = False
-        self._delay = WATCH_OUTPUT[1]
         self._sweeping: asyncio.TimerHandle | None = None
-        self._watching: asyncio.TimerHandle | None = None
+        self._capping = Capping(
+            outputs, lambda: [(child.run, child.task) for child in self._children.values()]
+        )
 
     # ── starting ──────────────────────────────────────────────────────────────────────────
 
@@ -156,8 +154,7 @@ class Supervisor:
         child.released = release(child.spawned)
         if child.released:
             self._post(Started(run_id=child.run.id, pid=child.pid))
-            if self._watching is None:
-                self._watch_output(WATCH_OUTPUT[1])
+            self._capping.watch()
 
     # ── ending ────────────────────────────────────────────────────────────────────────────
 
@@ -287,18 +284,3 @@ class Supervisor:
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._release_timer.fd)
         self._release_timer.close()
-
-    # ── output ────────────────────────────────────────────────────────────────────────────
-
-    def _watch_output(self, delay: float) -> None:
-        self._delay = delay
-        loop = asyncio.get_running_loop()
-        self._watching = loop.call_later(delay, self._cap_output)
-
-    def _cap_output(self) -> None:
-        """Caps the output of what lives; with nothing alive there is nothing to wake up for."""
-        self._watching = None
-        over = [self._outputs.cap(c.run, c.task.output.max_size) for c in self._children.values()]
-        if over:
-            self._delay = WATCH_OUTPUT[0] if any(over) else min(self._delay * 2, WATCH_OUTPUT[2])
-            self._watch_output(self._delay)
