@@ -53,7 +53,8 @@ $(READY): pyproject.toml constraints.txt
 	@echo "setting up $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
-	  $(BIN)/python -m pip install --quiet --no-warn-script-location -e '.[dev]'
+	  $(BIN)/python -m pip install --quiet --no-warn-script-location \
+	  --config-settings editable_mode=compat -e '.[dev]'  # a plain path: 14 ms less a command
 	@touch $(READY)
 
 clean:

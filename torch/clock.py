@@ -11,9 +11,7 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NewType, Protocol
-from zoneinfo import ZoneInfo, available_timezones
 
 FireTime = NewType("FireTime", int)
 """The instant an expression names: whole seconds since the epoch, UTC. A firing's identity."""
@@ -55,8 +53,11 @@ def host_timezone() -> str:
     target = os.path.realpath("/etc/localtime")
     if "zoneinfo/" in target:
         candidates.append(target.partition("zoneinfo/")[2])
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        candidates.append(Path("/etc/timezone").read_text(encoding="ascii").strip())
+    with (
+        contextlib.suppress(OSError, UnicodeDecodeError),
+        open("/etc/timezone", encoding="ascii") as file,
+    ):
+        candidates.append(file.read().strip())
     return next((name for name in candidates if is_zone(name)), "UTC")
 
 
@@ -64,6 +65,8 @@ def is_zone(name: str) -> bool:
     """Whether `name` is an IANA zone this host knows. Never opens a path made from bad input."""
     if not name or name.startswith(("/", ".")) or ".." in name:
         return False
+    from zoneinfo import ZoneInfo  # 5 ms that `torch status` does not pay
+
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
@@ -73,4 +76,6 @@ def is_zone(name: str) -> bool:
 
 def zones() -> frozenset[str]:
     """Every IANA zone name this host knows; slow (it walks the database), for suggestions only."""
+    from zoneinfo import available_timezones
+
     return frozenset(available_timezones())

@@ -6,11 +6,9 @@ defaults: the system's directories for root, the XDG base directories for everyb
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from torch.errors import SettingsError
 
@@ -84,6 +82,8 @@ def resolve(
         config = _defaults(environ, uid)[3]
     address = address or environ.get("TORCH_ADDRESS") or None
     if address is not None:
+        import ipaddress  # only who names an address pays for it
+
         try:
             address = str(ipaddress.ip_address(address))
         except ValueError as error:
@@ -109,7 +109,7 @@ def _defaults(environ: Mapping[str, str], uid: int) -> tuple[str, str, str, str]
     """(run, state, log, config) directories. Source for non-root: XDG Base Directory 0.8."""
     if uid == 0:
         return "/run/torch", "/var/lib/torch", "/var/log/torch", "/etc/torch"
-    home = environ.get("HOME") or str(Path.home())
+    home = environ.get("HOME") or os.path.expanduser("~")
     state = (environ.get("XDG_STATE_HOME") or f"{home}/.local/state") + "/torch"
     runtime = environ.get("XDG_RUNTIME_DIR")
     run = f"{runtime}/torch" if runtime else f"{state}/run"

@@ -43,8 +43,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: st
         _on_terminal(columns, cells)
         return
     widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    for line in (columns, *cells):
-        click.echo("  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip())
+    lines = (
+        "  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip()
+        for line in (columns, *cells)
+    )
+    click.echo("\n".join(lines))
 
 
 def _on_terminal(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -12,7 +12,6 @@ from torch.cli.client import ask
 from torch.cli.options import json_option, place_options, timeout_option
 from torch.clock import SystemClock
 from torch.errors import ExitCode, TorchError
-from torch.history import query
 from torch.report.text import duration, harmless
 from torch.settings import Settings
 
@@ -43,6 +42,8 @@ def _fill_last(settings: Settings, tasks: list[dict[str, Any]]) -> None:
     unknown = tuple(task["name"] for task in tasks if task["last"] is None)
     if not unknown:
         return
+    from torch.history import query  # SQLite is not needed where nothing is unknown
+
     try:
         found = query.newest(settings.history, unknown)
     except TorchError:
