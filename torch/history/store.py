@@ -40,7 +40,7 @@ class Store:
         except (OSError, sqlite3.Error) as error:
             raise SettingsError(
                 f"the history {path} cannot be used: {error}",
-                hint="free disk space; a file that is damaged may be set aside for a new one",
+                hint="free disk space; if it is damaged, set the file aside for a new one",
             ) from error
 
     def close(self) -> None:
