@@ -11,13 +11,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-NOUNS = {"task", "run", "event", "errors", "clock", "settings", "__version__"}
+NOUNS = {"task", "definition", "run", "event", "errors", "clock", "settings", "__version__"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "nouns": {"nouns"},
     "schedule": {"nouns", "schedule"},
     "taskfile": {"nouns", "schedule", "taskfile"},
-    "history": {"nouns", "torch.schedule.messages", "history"},
+    "history": {"nouns", "torch.schedule.record", "history"},
     "report": {"nouns", "report"},
     "daemon": {"nouns", "schedule", "taskfile", "history", "report", "daemon"},
     "cli": {

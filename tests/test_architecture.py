@@ -64,7 +64,7 @@ def test_a_broken_rule_names_file_and_line():
         ("torch/schedule/x.py", "from ..daemon import loop"),
         ("torch/taskfile/x.py", "from torch.report.text import harmless"),
         ("torch/history/x.py", "from torch.schedule.scheduler import Scheduler"),
-        ("torch/history/x.py", "from torch.schedule import messages, scheduler"),
+        ("torch/history/x.py", "from torch.schedule import record, scheduler"),
         ("torch/report/x.py", "from torch.schedule.messages import Entry"),
         ("torch/daemon/x.py", "from torch.cli import main"),
         ("torch/daemon/x.py", "from torch.testing import World"),
@@ -81,8 +81,8 @@ def test_an_import_that_points_the_wrong_way_is_found(path, source):
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("torch/history/x.py", "from torch.schedule.messages import Entry"),
-        ("torch/history/x.py", "from torch.schedule import messages"),
+        ("torch/history/x.py", "from torch.schedule.record import Entry"),
+        ("torch/history/x.py", "from torch.schedule import record"),
         ("torch/cli/x.py", "from torch.daemon import launch, lock"),
         ("torch/cli/x.py", "from torch.daemon.lock import holder"),
         ("torch/daemon/x.py", "from torch.report.log import sentence\nimport subprocess, os"),

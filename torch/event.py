@@ -57,6 +57,34 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunAdopted(Event):
+    """A run that an earlier service started goes on under this one."""
+
+    run: Run
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPlanned(Event):
+    """An attempt failed; `run` is the next one, which starts in `delay` seconds."""
+
+    run: Run
+    delay: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskPaused(Event):
+    task: str
+    until: float | None  # wall seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResumed(Event):
+    task: str
+    skipped: int  # fires that the pause skipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded(Event):
     run: Run
     ending: Ending
@@ -132,6 +160,15 @@ class HistoryFailed(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryRecovered(Event):
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistorySetAside(Event):
+    """The history's file was damaged or gone: what is left of it lies at `path`, and a new one
+    is begun."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

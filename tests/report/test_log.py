@@ -90,6 +90,27 @@ EVENTS: list[tuple[Event, str, str]] = [
         "backup unknown after 5.0 s",
     ),
     (
+        facts.HistorySetAside(path="history.db.damaged-1", reason="malformed"),
+        "error",
+        "the history is damaged (malformed), set aside as history.db.damaged-1; a new one is begun",
+    ),
+    (
+        facts.RunAdopted(run=RUN, pid=7),
+        "info",
+        "backup runs on under this service, pid 7",
+    ),
+    (
+        facts.RetryPlanned(run=RUN, delay=30.0),
+        "info",
+        "backup is tried again in 30.0 s, attempt 1",
+    ),
+    (facts.TaskPaused(task="backup", until=None), "info", "backup is paused"),
+    (
+        facts.TaskResumed(task="backup", skipped=4),
+        "info",
+        "backup is resumed; the pause skipped 4 fires",
+    ),
+    (
         facts.RunNotStarted(run=RUN, reason="no such user"),
         "error",
         "backup did not start: no such user",
@@ -122,6 +143,17 @@ EVENTS: list[tuple[Event, str, str]] = [
         facts.HistoryRecovered(seconds=61),
         "info",
         "the history can be written again, after 1m01s",
+    ),
+    (
+        facts.HistorySetAside(path="/var/lib/torch/h.db.damaged-1", reason="malformed"),
+        "error",
+        "the history is damaged (malformed), set aside as /var/lib/torch/h.db.damaged-1; "
+        "a new one is begun",
+    ),
+    (
+        facts.HistorySetAside(path="", reason="the file was removed"),
+        "error",
+        "the history is damaged (the file was removed); a new one is begun",
     ),
     (
         facts.ProcessesSurvived(run_id="k3-1", processes=("7 dd", "8 sh")),

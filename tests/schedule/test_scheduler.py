@@ -18,7 +18,6 @@ from torch.schedule.messages import (
     Leave,
     Loaded,
     NotStarted,
-    Record,
     Refuse,
     RunAsked,
     Start,
@@ -26,6 +25,7 @@ from torch.schedule.messages import (
     Unrecorded,
     Woke,
 )
+from torch.schedule.record import Record
 from torch.task import CatchUp, Overlap
 from torch.testing import World, cron, daemon
 
@@ -351,7 +351,7 @@ def test_not_started_frees_the_slot_for_the_fire_that_waits():
     world = World(cron("a", EVERY_10, overlap=Overlap.QUEUE))
     world.behave("a", lasts=None)
     world.pass_(20)
-    world.processes.alive.clear()
+    world.processes.host_died()
     world.send(NotStarted(run_id="r1", reason="fork failed"))
     assert world.outcomes("a") == ["failed", "live"]
     assert world.alive("a") == 1

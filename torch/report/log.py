@@ -13,11 +13,11 @@ from typing import Any
 from torch import event as facts
 from torch.clock import rfc3339
 from torch.event import Event
-from torch.report.text import duration, harmless, json_line, logfmt_value
+from torch.report.text import count, duration, harmless, json_line, logfmt_value
 from torch.run import Ending, Outcome, Run, Trigger
 
 INFO, WARN, ERROR = "info", "warn", "error"
-_INSTANTS = ("first", "last", "watermark")
+_INSTANTS = ("first", "last", "watermark", "until")
 _GOOD = (Outcome.SUCCEEDED, Outcome.SKIPPED)
 
 
@@ -26,7 +26,7 @@ def sentence(event: Event) -> str:
     match event:
         case facts.ServiceReady(pid=pid, tasks=tasks, elsewhere=elsewhere, file=file):
             others = f", {elsewhere} for other hosts" if elsewhere else ""
-            return f"ready, pid {pid}: {_count(tasks, 'task')} for this host{others} ({file})"
+            return f"ready, pid {pid}: {count(tasks, 'task')} for this host{others} ({file})"
         case facts.TasksReloaded():
             return _reloaded(event)
         case facts.ReloadRefused(problems=problems):
@@ -47,9 +47,17 @@ def sentence(event: Event) -> str:
             return f"{run.task} waits for a free slot: {reason}"
         case facts.FireSkipped(run=run, reason=reason):
             return f"{run.task} skipped: {reason}"
-        case facts.FiresMissed(task=task, count=count, first=first, last=last, reason=reason):
-            span = f"{rfc3339(first)}" + (f" to {rfc3339(last)}" if count > 1 else "")
-            return f"{task} missed {_count(count, 'fire')} ({span}): {reason}"
+        case facts.RunAdopted(run=run, pid=pid):
+            return f"{run.task} runs on under this service, pid {pid}"
+        case facts.RetryPlanned(run=run, delay=delay):
+            return f"{run.task} is tried again in {duration(delay)}, attempt {run.attempt}"
+        case facts.TaskPaused(task=task, until=until):
+            return f"{task} is paused" + (f" until {rfc3339(until)}" if until is not None else "")
+        case facts.TaskResumed(task=task, skipped=skipped):
+            return f"{task} is resumed; the pause skipped {count(skipped, 'fire')}"
+        case facts.FiresMissed(task=task, count=number, first=first, last=last, reason=reason):
+            span = f"{rfc3339(first)}" + (f" to {rfc3339(last)}" if number > 1 else "")
+            return f"{task} missed {count(number, 'fire')} ({span}): {reason}"
         case facts.DaemonCrashLooping(task=task, failures=failures, retry_in=retry_in):
             return f"{task} keeps dying: {failures} in a row, next try in {duration(retry_in)}"
         case facts.DaemonHealthy(task=task):
@@ -57,20 +65,23 @@ def sentence(event: Event) -> str:
         case facts.ClockStepped(seconds=seconds):
             return f"the clock was set back by {duration(-seconds)}; fires are counted from now"
         case facts.HistoryFailed(reason=reason, runs=runs):
-            return f"the history cannot be written ({reason}); {_count(runs, 'run')} not started"
+            return f"the history cannot be written ({reason}); {count(runs, 'run')} not started"
         case facts.HistoryRecovered(seconds=seconds):
             return f"the history can be written again, after {duration(seconds)}"
+        case facts.HistorySetAside(path=path, reason=reason):
+            aside = f", set aside as {path}" if path else ""
+            return f"the history is damaged ({reason}){aside}; a new one is begun"
         case facts.ProcessesSurvived(processes=processes):
             return f"SIGKILL did not end {', '.join(processes)}"
         case facts.PartFailed(part=part, reason=reason):
             return f"{part} failed: {reason}"
         case facts.ServiceStopping(reason=reason, live=live):
-            return f"stopping ({reason}), {_count(live, 'run')} to end"
+            return f"stopping ({reason}), {count(live, 'run')} to end"
         case facts.ServiceStopped(ended=ended, killed=killed, left=left, kept=kept):
             kept_text = f", {kept} left running on purpose" if kept else ""
             left_text = f", could not end {', '.join(left)}" if left else ""
             forced = f"{killed} needed SIGKILL" if killed else "none needed SIGKILL"
-            return f"stopped: {_count(ended + killed, 'run')} ended, {forced}{kept_text}{left_text}"
+            return f"stopped: {count(ended + killed, 'run')} ended, {forced}{kept_text}{left_text}"
     raise TypeError(f"no sentence for {type(event).__name__}")
 
 
@@ -81,6 +92,8 @@ def level(event: Event) -> str:
         case facts.ReloadRefused() | facts.HistoryFailed() | facts.ProcessesSurvived():
             return ERROR
         case facts.RunNotStarted() | facts.DaemonCrashLooping() | facts.PartFailed():
+            return ERROR
+        case facts.HistorySetAside():
             return ERROR
         case facts.FiresMissed() | facts.ClockStepped() | facts.TaskFileWarned():
             return WARN
@@ -188,10 +201,6 @@ def _by(run: Run) -> str:
 
 def _lateness(seconds: float | None) -> str:
     return f", {duration(seconds)} late" if seconds is not None and seconds >= 0.5 else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _snake(name: str) -> str:

@@ -9,17 +9,16 @@ from __future__ import annotations
 from torch.clock import FireTime
 from torch.event import Event
 from torch.run import Ending, Run
-from torch.schedule.messages import (
-    Command,
+from torch.schedule.messages import Command, Leave, Refuse, Start, Stop, Tell
+from torch.schedule.record import (
     Definition,
     Entry,
-    Leave,
+    File,
+    Pause,
+    Pausing,
     Progress,
     Record,
-    Refuse,
-    Start,
-    Stop,
-    Tell,
+    Step,
 )
 from torch.task import Task
 
@@ -29,17 +28,19 @@ class Answer:
         self._entries: list[Entry] = []
         self._progress: list[Progress] = []
         self._definitions: list[Definition] = []
+        self._pauses: list[Pausing] = []
         self._stops: list[Stop] = []
         self._starts: list[Start] = []
         self._tells: list[Tell] = []
         self._refusal: Refuse | None = None
         self._leave = False
+        self.file: File | None = None
         self.watermark: FireTime | None = None
         self.rebooted = False
 
-    def intend(self, run: Run) -> None:
-        """A row for a run that starts now or waits for a slot."""
-        self._entries.append(Entry(run=run))
+    def intend(self, run: Run, task: Task, *, not_before: float | None = None) -> None:
+        """A row for a run that starts now or (`not_before`, wall seconds) waits."""
+        self._entries.append(Entry(run=run, digest=task.digest, not_before=not_before))
 
     def dispose(
         self, run: Run, ending: Ending, *, count: int = 1, last: FireTime | None = None
@@ -50,17 +51,28 @@ class Answer:
     def start(self, run: Run, task: Task, at: FireTime | None) -> None:
         self._starts.append(Start(run=run, task=task, at=at))
 
-    def stop(self, run_id: str, *, by_force: bool) -> None:
-        self._stops.append(Stop(run_id=run_id, by_force=by_force))
+    def stop(self, run: Run, fate: Ending, *, at: float, by_force: bool) -> None:
+        self._progress.append(Progress(run=run, step=Step.STOPPING, at=at, ending=fate))
+        self._stops.append(Stop(run_id=run.id, by_force=by_force))
 
-    def started(self, run_id: str, *, at: float, pid: int) -> None:
-        self._progress.append(Progress(run_id=run_id, at=at, pid=pid))
+    def offered(self, run: Run, task: Task, *, at: float) -> None:
+        self._progress.append(Progress(run=run, step=Step.OFFERED, at=at, digest=task.digest))
 
-    def ended(self, run_id: str, *, at: float, ending: Ending) -> None:
-        self._progress.append(Progress(run_id=run_id, at=at, ending=ending))
+    def started(self, run: Run, *, at: float, pid: int) -> None:
+        self._progress.append(Progress(run=run, step=Step.STARTED, at=at, pid=pid))
 
-    def define(self, task: str, *, digest: str, since: FireTime) -> None:
-        self._definitions.append(Definition(task=task, digest=digest, since=since))
+    def ended(
+        self, run: Run, *, at: float, ending: Ending, started_at: float | None = None
+    ) -> None:
+        self._progress.append(
+            Progress(run=run, step=Step.ENDED, at=at, ending=ending, started_at=started_at)
+        )
+
+    def define(self, name: str, task: Task | None, *, since: FireTime) -> None:
+        self._definitions.append(Definition(name=name, since=since, task=task))
+
+    def pause(self, task: str, pause: Pause | None) -> None:
+        self._pauses.append(Pausing(task=task, pause=pause))
 
     def tell(self, event: Event) -> None:
         self._tells.append(Tell(event=event))
@@ -73,12 +85,15 @@ class Answer:
 
     def commands(self) -> tuple[Command, ...]:
         commands: list[Command] = []
-        if self._entries or self._progress or self._definitions or self.rebooted:
+        parts = (self._entries, self._progress, self._definitions, self._pauses, self.file)
+        if any(parts) or self.rebooted:
             commands.append(
                 Record(
                     entries=tuple(self._entries),
                     progress=tuple(self._progress),
                     definitions=tuple(self._definitions),
+                    pauses=tuple(self._pauses),
+                    file=self.file,
                     watermark=self.watermark,
                     rebooted=self.rebooted,
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch.task import Restart
+from torch.task import Restart, Retry
 
 CRASH_LOOP = 3
 """Deaths in a row, each before `healthy_after`, that make a daemon task crash-looping."""
@@ -15,3 +15,13 @@ def restart_delay(policy: Restart, failures: int) -> float:
     """
     doublings = min(max(failures - 1, 0), 63)  # 2**63 s is past every max_delay; no giant ints
     return float(min(policy.delay * 2**doublings, policy.max_delay))
+
+
+def retry_delay(policy: Retry, attempt: int) -> float:
+    """Seconds between the end of the `attempt`-th attempt (from 1) and the next one."""
+    if policy.delay <= 0:
+        return 0.0
+    try:
+        return float(min(policy.delay * policy.backoff ** (attempt - 1), policy.max_delay))
+    except OverflowError:
+        return policy.max_delay

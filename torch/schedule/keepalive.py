@@ -39,13 +39,14 @@ class Keeper:
 
     def keep(
         self, task: Task, want: int, *, live: LiveRuns, deadlines: Deadlines,
-        now: Now, answer: Answer,
+        now: Now, answer: Answer, why: str = "no longer wanted",
     ) -> None:  # fmt: skip
-        """Starts what is missing, stops what is too much, replaces what is old. Idempotent."""
+        """Starts what is missing, stops what is too much and says `why`, replaces what is old.
+        Idempotent."""
         while len(self.slots) < want:
             self.slots.append(Slot())
         for slot in self.slots[want:]:
-            self._stop(slot, "no longer wanted on this host", live, now, answer)
+            self._stop(slot, why, live, now, answer)
         self.slots = self.slots[:want] + [slot for slot in self.slots[want:] if slot.run_id]
         for slot in self.slots[:want]:
             self._notice_health(slot, task, live, now, answer)
@@ -56,6 +57,10 @@ class Keeper:
                 else:
                     deadlines.add(slot.not_before, "keep", task.name)
         self._replace_one(task, want, live, now, answer)
+
+    def adopt(self, run_id: str) -> None:
+        """A run of an earlier service takes a slot."""
+        self.slots.append(Slot(run_id=run_id))
 
     def started(self, task: Task, deadlines: Deadlines, now: Now) -> None:
         """A run began: it is looked at again when it should be healthy."""
@@ -92,7 +97,7 @@ class Keeper:
 
     def _start(self, slot: Slot, task: Task, live: LiveRuns, answer: Answer) -> None:
         run = live.name(task.name, Trigger.DAEMON)
-        answer.intend(run)
+        answer.intend(run, task)
         live.reserve(run, task, answer)
         slot.run_id = run.id
 

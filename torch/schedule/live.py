@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch.clock import FireTime, Now
-from torch.event import RunEnded, RunStarted, RunStopping
+from torch.event import RunAdopted, RunEnded, RunStarted, RunStopping
 from torch.run import Ending, Outcome, Run, State, Trigger, move
 from torch.schedule.answer import Answer
+from torch.schedule.messages import Found, Trace
 from torch.task import Task
 
 
@@ -30,6 +31,7 @@ class LiveRun:
     pid: int | None = None
     fate: Ending | None = None  # set when we stop it: what its end will be called, and why
     forced: bool = False
+    adopted: bool = False  # an earlier service started it
 
     def seconds(self, mono: float) -> float:
         return mono - self.started.mono if self.started else 0.0
@@ -102,13 +104,16 @@ class LiveRuns:
     def all(self) -> tuple[LiveRun, ...]:
         return tuple(self._runs.values())
 
-    def name(self, task: str, trigger: Trigger, *, fire_time: FireTime | None = None) -> Run:
+    def name(
+        self, task: str, trigger: Trigger, *, fire_time: FireTime | None = None, attempt: int = 1
+    ) -> Run:
         """A new identity; it holds no slot yet."""
         return Run(
             id=next(self._run_ids),
             task=task,
             trigger=trigger,
             fire_time=fire_time,
+            attempt=attempt,
             version=self.version,
         )
 
@@ -122,6 +127,28 @@ class LiveRuns:
         answer.start(run, task, at)
         return live
 
+    def adopt(self, found: Found, now: Now, answer: Answer) -> LiveRun:
+        """Takes over a run of an earlier service, with its slot and its timeout."""
+        live = LiveRun(
+            run=found.run, task=found.task, state=State.RUNNING, started=found.started,
+            pid=found.pid, adopted=True,
+        )  # fmt: skip
+        self._runs[found.run.id] = live
+        self._of_task.setdefault(found.run.task, {})[found.run.id] = live
+        if found.pid is not None and found.started is not None:
+            answer.started(found.run, at=found.started.wall, pid=found.pid)
+        if found.trace not in (Trace.ALIVE, Trace.LEFT):  # over: its end is heard next
+            live.fate = found.fate
+            return live
+        answer.tell(RunAdopted(run=found.run, pid=found.pid or 0))
+        if found.started is not None and found.task.timeout is not None:
+            mono = found.started.mono + found.task.timeout
+            self._deadlines.add(mono, "timeout", found.run.id)
+        if found.fate is not None:  # the signal may not have been sent; a second one is harmless
+            away = max(now.wall - (found.stopping_at or now.wall), 0.0)
+            self.stop(live, found.fate, now, answer, grace_used=away)
+        return live
+
     def started(self, run_id: str, pid: int, now: Now, answer: Answer) -> LiveRun | None:
         live = self._runs.get(run_id)
         if live is None:
@@ -132,14 +159,16 @@ class LiveRuns:
             if live.task.timeout is not None:
                 self._deadlines.add(now.mono + live.task.timeout, "timeout", run_id)
         late = None if live.run.fire_time is None else now.wall - live.run.fire_time
-        answer.started(run_id, at=now.wall, pid=pid)
+        answer.started(live.run, at=now.wall, pid=pid)
         answer.tell(RunStarted(run=live.run, pid=pid, lateness=late))
         return live
 
     def stop(
-        self, live: LiveRun, fate: Ending, now: Now, answer: Answer, *, by_force: bool = False
-    ) -> None:
-        """SIGTERM now and SIGKILL after the grace; by force: SIGKILL now. Repeating is harmless."""
+        self, live: LiveRun, fate: Ending, now: Now, answer: Answer, *, by_force: bool = False,
+        grace_used: float = 0.0,
+    ) -> None:  # fmt: skip
+        """SIGTERM now and SIGKILL after the grace; by force: SIGKILL now. Repeating is harmless.
+        `grace_used`: seconds of the grace that have passed under an earlier service."""
         if live.fate is None:
             live.fate = fate
         if live.state is State.STOPPING and not by_force:
@@ -149,10 +178,11 @@ class LiveRuns:
         if live.state is not State.STOPPING:
             live.state = move(live.state, State.STOPPING)
         live.forced = by_force
-        answer.stop(live.run.id, by_force=by_force)
+        answer.stop(live.run, live.fate, at=now.wall, by_force=by_force)
         answer.tell(RunStopping(run=live.run, reason=live.fate.reason, by_force=by_force))
         if not by_force:
-            self._deadlines.add(now.mono + live.task.grace, "grace", live.run.id)
+            left = max(live.task.grace - grace_used, 0.0)
+            self._deadlines.add(now.mono + left, "grace", live.run.id)
 
     def overdue(self, kind: str, run_id: str, now: Now, answer: Answer) -> None:
         """A timeout or a grace has passed."""
@@ -173,8 +203,11 @@ class LiveRuns:
         if live is None:
             return None
         ending = _ending(live, exit_code, reason)
-        answer.ended(run_id, at=at, ending=ending)
-        answer.tell(RunEnded(run=live.run, ending=ending, seconds=live.seconds(now.mono)))
+        began = live.started.wall if live.started else None
+        answer.ended(live.run, at=at, ending=ending, started_at=began)
+        away = max(now.wall - at, 0.0) if live.adopted else 0.0  # it may have ended before us
+        seconds = max(live.seconds(now.mono) - away, 0.0)
+        answer.tell(RunEnded(run=live.run, ending=ending, seconds=seconds))
         return live, ending
 
     def drop(self, run_id: str) -> LiveRun | None:

@@ -8,12 +8,14 @@ intent on disk.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from torch.clock import FireTime
+from torch.clock import FireTime, Now
 from torch.event import Event
 from torch.run import Ending, Run
+from torch.schedule.record import Pause, Record
 from torch.task import Task
 
 # ── messages: what the core hears ────────────────────────────────────────────────────────
@@ -34,8 +36,57 @@ class Loaded:
 
     tasks: tuple[Task, ...]
     version: str
+    commit: str | None = None  # the git commit of the file, where there is one
     since: dict[str, FireTime] | None = None
     rebooted: bool = False  # first load since the host booted: `@reboot` is due
+
+
+class Trace(StrEnum):
+    """What is left of a run that no end is recorded for, as its run file and /proc say."""
+
+    NEVER_STARTED = "never started"  # proven: no run file, or an empty one that nobody holds
+    ALIVE = "alive"  # its shim holds the run file
+    ENDED = "ended"  # the shim wrote down how the command ended
+    LEFT = "left"  # the shim was killed, but processes of the run live
+    GONE = "gone"  # nothing says how it ended, and nothing of it lives
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One unfinished run of an earlier service. `task` is the definition it started with.
+
+    `pid` and `started` are set for ALIVE and LEFT, `exit_code` for ENDED, `at` (wall seconds)
+    is when it ended, as well as that is known.
+    """
+
+    run: Run
+    trace: Trace
+    task: Task
+    recorded_at: float  # wall seconds
+    not_before: float | None = None  # wall seconds; set: it still waits, it was never offered
+    fate: Ending | None = None  # it had been told to stop, and nothing else can have ended it
+    stopping_at: float | None = None  # wall seconds; since then its grace runs
+    pid: int | None = None
+    started: Now | None = None
+    exit_code: int | None = None
+    at: float | None = None
+    reason: str = ""
+    recorded: bool = True  # False: the history does not know it (it was lost); the run file does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What an earlier service left behind; heard once, before the first `Loaded`.
+
+    `found` is in the order of recording; `last` gives each task's newest end with its wall time.
+    `watermark`: up to where it had looked, which may be ahead of a clock that was set back.
+    """
+
+    found: tuple[Found, ...] = ()
+    in_force: frozenset[str] = frozenset()  # tasks whose definition was in force
+    paused: Mapping[str, Pause] = field(default_factory=dict)
+    last: Mapping[str, tuple[Run, Ending, float]] = field(default_factory=dict)
+    watermark: FireTime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +143,24 @@ class KillAsked:
     by_force: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseAsked:
+    """`until`: wall seconds, None for as long as nobody resumes it."""
+
+    task: str
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeAsked:
+    task: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryReset:
+    """The history was set aside and a new one begun: what it must know is recorded again."""
+
+
 class StopMode(StrEnum):
     DRAIN = "drain"  # SIGTERM, grace, SIGKILL
     NOW = "now"  # SIGKILL
@@ -106,6 +175,7 @@ class StopAsked:
 
 Message = (
     Woke
+    | Recovered
     | Loaded
     | Started
     | NotStarted
@@ -114,53 +184,22 @@ Message = (
     | Unrecorded
     | RunAsked
     | KillAsked
+    | PauseAsked
+    | ResumeAsked
+    | HistoryReset
     | StopAsked
 )
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WakeAt:
+    """When the core wants to hear `Woke`: the earlier of a wall and a monotonic instant."""
+
+    wall: float | None
+    mono: float | None
+
+
 # ── commands: what the core asks for ─────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A row of history: an intent (`ending` None), or a fire that never becomes a run.
-
-    A collapsed row stands for `count` fires from `run.fire_time` to `last`.
-    """
-
-    run: Run
-    ending: Ending | None = None
-    count: int = 1
-    last: FireTime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What became of a row that is already recorded: it started, or it ended."""
-
-    run_id: str
-    at: float  # wall seconds
-    pid: int | None = None
-    ending: Ending | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
-    """A task's definition in force from `since` on; digest '' when the task is gone."""
-
-    task: str
-    digest: str
-    since: FireTime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """To be committed in one transaction, before anything else of the same answer."""
-
-    entries: tuple[Entry, ...] = ()
-    progress: tuple[Progress, ...] = ()
-    definitions: tuple[Definition, ...] = ()
-    watermark: FireTime | None = None
-    rebooted: bool = False  # the `@reboot` fires of this boot are decided with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ seconds after its time. Invariant: every due fire is in exactly one of the parts
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch.clock import FireTime
@@ -35,10 +36,14 @@ class Plan:
     missed: Missed | None = None
 
 
-def plan(due: Due, *, now: float, start_within: float, catch_up: CatchUp) -> Plan:
-    """Splits the due fires of one task by its catch-up policy."""
+def plan(
+    due: Due, *, now: float, start_within: float, catch_up: CatchUp,
+    spread: Callable[[FireTime], float] = lambda _: 0.0,
+) -> Plan:  # fmt: skip
+    """Splits the due fires of one task by its catch-up policy. `spread` gives the seconds by
+    which a fire's start is put off (jitter); it is late only after that."""
     times = due.times
-    late = frozenset(t for t in times if now - t > start_within)
+    late = frozenset(t for t in times if now - t > start_within + spread(t))
     if catch_up is CatchUp.ALL:
         start = times[-CATCH_UP_LIMIT:]
     elif times[-1] not in late or catch_up is CatchUp.LAST:

@@ -1,8 +1,9 @@
 """The core: `Scheduler.handle(message, now) -> commands`. Same messages, same commands.
 
 Owns what follows from what: it hears each message and passes it to the file that decides:
-tasks.py for a changed file, firing.py for fires, live.py for runs and deadlines, keepalive.py
-for daemon tasks.
+tasks.py for a changed file, firing.py for fires, offering.py for slots, live.py for runs and
+deadlines, keepalive.py for daemon tasks, pausing.py for pauses, recovery.py for what an earlier
+service left.
 Invariants, held by tests/schedule:
 
 - each fire has exactly one disposition: a run, or a row that says skipped or missed and why;
@@ -13,7 +14,6 @@ Invariants, held by tests/schedule:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import assert_never
 
 from torch.clock import FireTime, Now
@@ -27,50 +27,58 @@ from torch.event import (
 )
 from torch.run import Ending, Outcome, Trigger
 from torch.schedule.answer import Answer
-from torch.schedule.firing import Firing, TaskState
+from torch.schedule.firing import Firing, may_fire
 from torch.schedule.live import Deadlines, LiveRun, LiveRuns
 from torch.schedule.messages import (
     Command,
     Ended,
+    HistoryReset,
     KillAsked,
     Loaded,
     Message,
     NotStarted,
+    PauseAsked,
+    Recovered,
+    ResumeAsked,
     RunAsked,
     Started,
     StopAsked,
     StopMode,
     Survived,
     Unrecorded,
+    WakeAt,
     Woke,
 )
+from torch.schedule.offering import Offering, TaskState
+from torch.schedule.pausing import Pauses
+from torch.schedule.recovery import Recovery
 from torch.schedule.tasks import Tasks
-from torch.task import TaskType
-
-
-@dataclass(frozen=True, slots=True)
-class WakeAt:
-    """When the core wants to hear `Woke`: the earlier of a wall and a monotonic instant."""
-
-    wall: float | None
-    mono: float | None
 
 
 class Scheduler:
-    def __init__(self, *, run_ids: Iterator[str], lead: float = 0.0) -> None:
-        """`lead`: seconds by which fires that are sure to start are decided ahead, under 1."""
+    def __init__(self, *, run_ids: Iterator[str], lead: float = 0.0, host: str = "") -> None:
+        """`lead`: seconds by which fires that are sure to start are decided ahead, under 1.
+        `host`: a name for this host that stays the same; jitter is picked by it."""
         self._states: dict[str, TaskState] = {}
         self._deadlines = Deadlines()
         self.live = LiveRuns(run_ids, self._deadlines)
-        self._firing = Firing(self._states, self.live, lead)
-        self._tasks = Tasks(self._states, self.live, self._firing, self._deadlines)
+        self._offering = Offering(self.live, self._deadlines)
+        self._firing = Firing(self._states, self.live, self._offering, lead=lead, host=host)
+        self._pauses = Pauses(self.live, self._firing, self._offering)
+        self._recovery = Recovery(self._states, self.live, self._offering)
+        self._tasks = Tasks(
+            self._states, self.live, self._deadlines, firing=self._firing,
+            offering=self._offering, pauses=self._pauses, recovery=self._recovery,
+        )  # fmt: skip
         self._stopping = self._leaving = False
         self._ended = self._killed = 0
         self._left: list[str] = []
 
     @property
     def wake_at(self) -> WakeAt:
-        return WakeAt(None if self._stopping else self._firing.wake_at(), self._deadlines.first())
+        at = (self._firing.wake_at(), self._pauses.wake_at())
+        wall = min((instant for instant in at if instant is not None), default=None)
+        return WakeAt(wall=None if self._stopping else wall, mono=self._deadlines.first())
 
     @property
     def stopping(self) -> bool:
@@ -99,13 +107,17 @@ class Scheduler:
                 self._on_survived(message, answer)
             case Unrecorded():
                 self._on_unrecorded(message, now, answer)
+            case Recovered():
+                self._on_recovered(message, now, answer)
             case Loaded():
                 if not self._stopping:
                     self._tasks.swap(message, now, answer)
-            case RunAsked():
-                self._on_run_asked(message, answer)
+            case HistoryReset():
+                self._tasks.record_again(answer)
             case KillAsked():
                 self._on_kill_asked(message, now, answer)
+            case RunAsked() | PauseAsked() | ResumeAsked():
+                self._on_asked(message, now, answer)
             case StopAsked():
                 self._on_stop_asked(message, now, answer)
             case _:
@@ -116,12 +128,17 @@ class Scheduler:
 
     def _on_woke(self, now: Now, answer: Answer) -> None:
         if not self._stopping:
+            for task in self._pauses.over(now.wall):
+                self._resume(self._states[task], now, answer)
             self._firing.decide(now, answer)
         for kind, key in self._deadlines.pop_due(now.mono):
             if kind == "keep":
                 state = self._states.get(key)
                 if state is not None and not self._stopping:
                     self._tasks.keep(state, now, answer)
+            elif kind == "delayed":
+                if not self._stopping:  # else the next service offers it
+                    self._offering.due(key, now, answer)
             else:
                 self.live.overdue(kind, key, now, answer)
 
@@ -138,7 +155,7 @@ class Scheduler:
             message.run_id, message.exit_code, message.at, message.reason, now, answer
         )
         if found is not None:
-            self._after(*found, now, answer)
+            self._after(*found, message.at, now, answer)
 
     def _on_not_started(self, message: NotStarted, now: Now, answer: Answer) -> None:
         live = self.live.drop(message.run_id)
@@ -147,19 +164,21 @@ class Scheduler:
                 fate = Ending(outcome=Outcome.FAILED, reason=message.reason)
             else:  # stopped before it began: it never became a run
                 fate = Ending(outcome=Outcome.SKIPPED, reason=live.fate.reason)
-            answer.ended(live.run.id, at=now.wall, ending=fate)
+            answer.ended(live.run, at=now.wall, ending=fate)
             answer.tell(RunNotStarted(run=live.run, reason=fate.reason))
-            self._after(live, fate, now, answer)
+            self._after(live, fate, now.wall, now, answer)
         else:
-            self._firing.unwait(message.run_id)
+            self._offering.unwait(message.run_id)
 
-    def _after(self, live: LiveRun, ending: Ending, now: Now, answer: Answer) -> None:
-        """A run is over and its slot is free."""
+    def _after(self, live: LiveRun, ending: Ending, at: float, now: Now, answer: Answer) -> None:
+        """A run is over, since `at` (wall seconds), and its slot is free."""
         state = self._states.get(live.run.task)
         if state is not None:
-            state.last = (live.run, ending, now.wall)
+            state.last = (live.run, ending, at)
             if state.keeper is not None:
                 state.keeper.ended(live, state.task, now, answer)
+            if not self._tasks.loaded or may_fire(state):
+                self._offering.retry(state, live, ending, now, answer)
         if self._stopping:
             self._ended += not live.forced
             self._killed += live.forced
@@ -183,13 +202,14 @@ class Scheduler:
         touched: dict[str, TaskState] = {}
         for run_id in message.run_ids:
             live = self.live.drop(run_id)
-            run = live.run if live else self._firing.unwait(run_id)
+            run = live.run if live else self._offering.unwait(run_id)
             if run is None:
                 continue
             if message.lost:
                 answer.tell(FireSkipped(run=run, reason=message.reason))
             elif run.trigger is not Trigger.DAEMON:
-                answer.dispose(run, ending)
+                # As progress: one that waited has its row, and of the others it makes one.
+                answer.ended(run, at=now.wall, ending=ending)
             state = self._states.get(run.task)
             if live and state is not None:
                 touched[run.task] = state
@@ -202,28 +222,40 @@ class Scheduler:
             for state in touched.values():
                 self._tasks.fill(state, now, answer)
 
+    # ── the beginning, and the file ───────────────────────────────────────────────────────
+
+    def _on_recovered(self, message: Recovered, now: Now, answer: Answer) -> None:
+        """What an earlier service left. Fires that were never started wait for the file."""
+        self._recovery.in_force, self._recovery.last = message.in_force, message.last
+        self._pauses.inherit(message.paused)
+        self._firing.resume(message.watermark or FireTime(0))
+        for found in message.found:
+            ended = self._recovery.take_over(found, now, answer)
+            if ended is not None:
+                self._on_ended(ended, now, answer)
+
     # ── requests ──────────────────────────────────────────────────────────────────────────
 
-    def _on_run_asked(self, message: RunAsked, answer: Answer) -> None:
+    def _on_asked(
+        self, message: RunAsked | PauseAsked | ResumeAsked, now: Now, answer: Answer
+    ) -> None:
         state = self._states.get(message.task)
         if state is None or not state.present:
-            answer.refuse(
-                f"no task '{message.task}' on this host", "see: torch tasks", for_now=False
-            )
-            return
-        task, live, waiting = state.task, self.live.count(message.task), len(state.waiting)
-        if self._stopping:
+            reason = f"no task '{message.task}' on this host"
+            answer.refuse(reason, "see: torch tasks", for_now=False)
+        elif self._stopping:
             answer.refuse("the service is stopping")
-        elif task.type is TaskType.DAEMON:
-            reason = f"'{task.name}' is a daemon task: it is kept alive, not run by hand"
-            answer.refuse(reason, "to start its runs anew: torch kill " + task.name, for_now=False)
-        elif live + waiting >= task.max:
-            reason = f"'{task.name}' has {live} live and {waiting} waiting, max is {task.max}"
-            answer.refuse(reason, f"wait for one to end, or: torch kill {task.name}")
+        elif isinstance(message, RunAsked):
+            self._offering.run_by_hand(state, answer)
         else:
-            run = self.live.name(task.name, Trigger.MANUAL)
-            answer.intend(run)
-            self.live.reserve(run, task, answer)
+            self._firing.decide(now, answer)
+            if isinstance(message, PauseAsked):
+                self._pauses.begin(state, message.until, now, answer)
+                self._tasks.keep(state, now, answer)
+            elif state.paused is not None:
+                self._resume(state, now, answer)
+            else:
+                answer.refuse(f"'{message.task}' is not paused", "see: torch status", for_now=False)
 
     def _on_kill_asked(self, message: KillAsked, now: Now, answer: Answer) -> None:
         fate = Ending(outcome=Outcome.KILLED, reason="torch kill")
@@ -244,11 +276,16 @@ class Scheduler:
             self._stopping = True
             answer.tell(ServiceStopping(reason=message.reason, live=len(self.live)))
             for state in self._states.values():
-                self._firing.give_up_waiting(state, "the service stopped", now, answer)
+                why = "the service stopped"
+                self._offering.give_up(state, why, now, answer, delayed=False)
         fate = Ending(outcome=Outcome.KILLED, reason="the service stopped")
         for live in self.live.all():
             self.live.stop(live, fate, now, answer, by_force=by_force)
         self._leave_if_done(answer)
+
+    def _resume(self, state: TaskState, now: Now, answer: Answer) -> None:
+        self._pauses.end(state, now, answer)
+        self._tasks.fill(state, now, answer)
 
     def _leave_if_done(self, answer: Answer) -> None:
         if not len(self.live) and not self._leaving:

@@ -13,23 +13,31 @@ from torch.clock import FireTime, Now
 from torch.event import TasksReloaded
 from torch.schedule import timeline
 from torch.schedule.answer import Answer
-from torch.schedule.firing import Firing, TaskState
+from torch.schedule.firing import Firing
 from torch.schedule.keepalive import Keeper
 from torch.schedule.live import Deadlines, LiveRuns
 from torch.schedule.messages import Loaded
+from torch.schedule.offering import Offering, TaskState
+from torch.schedule.pausing import Pauses
+from torch.schedule.record import File
+from torch.schedule.recovery import Recovery
 from torch.schedule.reload import Diff, diff
 from torch.task import Task, TaskType
 
 
 class Tasks:
     def __init__(
-        self, states: dict[str, TaskState], live: LiveRuns, firing: Firing, deadlines: Deadlines
-    ) -> None:
+        self, states: dict[str, TaskState], live: LiveRuns, deadlines: Deadlines, *,
+        firing: Firing, offering: Offering, pauses: Pauses, recovery: Recovery,
+    ) -> None:  # fmt: skip
         self._states = states
         self._live = live
-        self._firing = firing
         self._deadlines = deadlines
-        self._loaded = False
+        self._firing = firing
+        self._offering = offering
+        self._pauses = pauses
+        self._recovery = recovery
+        self.loaded = False
 
     def in_order(self) -> list[TaskState]:
         """This host's tasks in file order, then those that are gone but still run."""
@@ -42,6 +50,7 @@ class Tasks:
         at = FireTime(math.floor(now.wall))
         found = diff({s.task.name: s.task for s in self.in_order() if s.present}, message.tasks)
         self._live.version = message.version
+        answer.file = File(version=message.version, commit=message.commit)
         touched = {*found.added, *found.changed}
         for order, task in enumerate(message.tasks):
             if task.name in touched:
@@ -51,7 +60,9 @@ class Tasks:
             else:
                 self._states[task.name].order = order
         self._follow(found, message, at, now, answer)
+        self._recovery.offer_in_turn(now, answer)
         self._firing.decide(now, answer)
+        self._recovery.offer_rest(now, answer)
         if message.rebooted:
             self._firing.decide_reboot(self.in_order(), now, answer)
 
@@ -59,14 +70,17 @@ class Tasks:
         state = self._states.get(task.name)
         if state is None:
             state = self._states[task.name] = TaskState(task=task, order=order, since=since)
+        state.last = state.last or self._recovery.last.get(task.name)
         since = max(since, state.since)  # what was decided stays so, though the clock went back
+        self._pauses.settle(state, since, answer)  # by the definition it was paused under
         state.task, state.order, state.present = task, order, True
         if task.type is TaskType.DAEMON and state.keeper is None:
             state.keeper = Keeper()
         if state.keeper is not None:
             state.keeper.changed(task, self._live, self._deadlines)
         self._firing.expect(state, since)
-        answer.define(task.name, digest=task.digest, since=since)
+        self._pauses.defined(state, since, answer)
+        answer.define(task.name, task, since=since)
 
     def _follow(self, found: Diff, message: Loaded, at: FireTime, now: Now, answer: Answer) -> None:
         """What a changed file does to what runs and waits."""
@@ -74,16 +88,23 @@ class Tasks:
             state = self._states[name]
             state.present = False
             self._firing.expect(state, state.since)
-            self._firing.give_up_waiting(state, "its task left the file", now, answer)
-            answer.define(name, digest="", since=at)
+            self._offering.give_up(state, "its task left the file", now, answer)
+            self._pauses.settle(state, at, answer)
+            self._pauses.drop(state, answer)
+            answer.define(name, None, since=at)
         touched = [self._states[n] for n in (*found.removed, *found.added, *found.changed)]
         for state in sorted(touched, key=lambda s: (not s.present, s.order)):
             if not state.task.enabled:
-                self._firing.give_up_waiting(state, "its task was disabled", now, answer)
+                self._offering.give_up(state, "its task was disabled", now, answer)
             elif state.task.type is TaskType.DAEMON:
-                self._firing.give_up_waiting(state, "it became a daemon task", now, answer)
+                self._offering.give_up(state, "it became a daemon task", now, answer)
+            elif state.paused is not None:
+                self._offering.give_up(state, "its task is paused", now, answer)
             self.fill(state, now, answer)
-        if self._loaded:
+        first, self.loaded = not self.loaded, True
+        if first:
+            self._follow_recovery(at, now, answer)
+        else:
             answer.tell(
                 TasksReloaded(
                     version=message.version,
@@ -93,13 +114,33 @@ class Tasks:
                     unchanged=found.unchanged,
                 )
             )
-        self._loaded = True
+
+    def _follow_recovery(self, at: FireTime, now: Now, answer: Answer) -> None:
+        """What an earlier service left of tasks that this file does not have."""
+        self._pauses.forget_inherited(answer)
+        here = {state.task.name for state in self._states.values() if state.present}
+        for name in sorted(self._recovery.in_force - here):
+            answer.define(name, None, since=at)
+        for state in [state for state in self._states.values() if not state.present]:
+            self._offering.give_up(state, "its task left the file", now, answer)
+            self.fill(state, now, answer)
+
+    def record_again(self, answer: Answer) -> None:
+        """A new history learns what is in force; of its runs each row comes with its next step."""
+        for state in self._states.values():
+            if state.present:
+                answer.define(state.task.name, state.task, since=state.since)
+            if state.paused is not None:
+                answer.pause(state.task.name, state.paused)
+            for run in (*state.waiting, *state.delayed.values()):
+                answer.intend(run, state.task, not_before=0.0)
 
     def fill(self, state: TaskState, now: Now, answer: Answer) -> None:
         """A slot may be free: the next waiting fire takes it, or the daemon task is kept."""
-        self._firing.fill(state, answer)
+        self._offering.fill(state, now, answer)
         self.keep(state, now, answer)
-        if not state.present and not self._live.count(state.task.name):
+        left = state.delayed or self._live.count(state.task.name)
+        if self.loaded and not state.present and not left:
             self._states.pop(state.task.name, None)
 
     def keep(self, state: TaskState, now: Now, answer: Answer) -> None:
@@ -107,8 +148,20 @@ class Tasks:
         if state.keeper is None:
             return
         task = state.task
-        wanted = state.present and task.enabled and task.type is TaskType.DAEMON
-        want = task.max if wanted else 0
+        why = _unwanted(state)
+        want = 0 if why else task.max
         state.keeper.keep(
-            task, want, live=self._live, deadlines=self._deadlines, now=now, answer=answer
-        )
+            task, want, live=self._live, deadlines=self._deadlines, now=now, answer=answer,
+            why=why or f"max was lowered to {task.max}",
+        )  # fmt: skip
+
+
+def _unwanted(state: TaskState) -> str:
+    """Why the task keeps no run alive; '' if it does."""
+    if not state.present:
+        return "its task left the file"
+    if not state.task.enabled:
+        return "its task was disabled"
+    if state.task.type is not TaskType.DAEMON:
+        return "it became a cron task"
+    return "its task was paused" if state.paused is not None else ""

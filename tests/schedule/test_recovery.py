@@ -1,0 +1,89 @@
+"""What becomes of the runs of a service that died: adopted, ended, offered again, unknown."""
+
+from __future__ import annotations
+
+from torch.run import Outcome
+from torch.schedule.messages import KillAsked
+from torch.task import Overlap
+from torch.testing import World, cron
+
+EVERY_10 = "*/10 * * * * *"
+
+
+def test_a_grace_is_not_begun_anew_by_a_restart():
+    world = World(cron("a", grace=6.0))
+    world.behave("a", lasts=None, term_lasts=None)
+    world.pass_(61)
+    (run,) = world.processes.alive
+    world.send(KillAsked(run_ids=(run,)))
+    for _ in range(3):
+        world.pass_(1)
+        world.crash()
+        world.pass_(0.5)
+        world.recover(cron("a", grace=6.0))
+    world.pass_(5)
+    assert [at for signal, at in world.signals_of("a") if signal == "KILL"] == [67.0]
+
+
+def test_a_task_that_left_the_file_while_no_service_lived_is_recorded_as_gone():
+    world = World(cron("a"), cron("b"))
+    world.pass_(1)
+    world.crash()
+    world.recover(cron("b"))
+    decided = world.history.decided()
+    assert decided["a"][0] == ""
+    assert decided["b"][0] != ""
+
+
+def test_the_last_end_of_a_task_has_the_time_at_which_it_was_not_the_one_at_which_it_was_found():
+    world = World(cron("a"))
+    world.behave("a", lasts=5.0)
+    world.pass_(61)
+    world.crash()
+    world.pass_(30)
+    world.recover(cron("a"))
+    (state,) = world.scheduler.states()
+    assert state.last is not None
+    assert state.last[2] - world.base == 65.0
+
+
+def test_a_run_that_waited_through_a_reboot_is_adopted_like_any_other():
+    task = cron("a", EVERY_10, overlap=Overlap.QUEUE)
+    world = World(task)
+    world.behave("a", lasts=None)
+    world.pass_(20)  # the fire of 20 waits for the run of 10
+    world.reboot()
+    world.recover(task)
+    assert world.outcomes("a") == ["unknown", "live"]
+    world.crash()
+    world.recover(task)
+    assert world.outcomes("a") == ["unknown", "live"]
+    assert world.alive("a") == world.scheduler.live.count("a") == 1
+
+
+def test_a_service_that_died_while_the_clock_was_behind_fires_nothing_again():
+    task = cron("a", EVERY_10, start_within=5.0)
+    world = World(task)
+    world.freeze(59)  # all of 10 to 50 are missed, in one row
+    assert [(row.count, row.outcome) for row in world.rows()] == [(5, Outcome.MISSED)]
+    world.step(-40)
+    for _ in range(2):  # each new service finds the watermark where the first one left it
+        world.crash()
+        world.recover(task)
+    world.pass_(40)
+    assert world.starts == []
+    world.pass_(1)
+    assert world.starts_of("a") == [60.0]
+
+
+def test_a_fire_that_waited_through_an_edit_is_adopted_under_the_definition_it_ran_by():
+    world = World(cron("a", EVERY_10, overlap=Overlap.QUEUE))
+    world.behave("a", lasts=15.0)
+    world.pass_(20)  # the fire of 20 waits for the run of 10
+    edited = cron("a", EVERY_10, overlap=Overlap.QUEUE, timeout=8.0)
+    world.load(edited)
+    world.pass_(6)
+    world.crash()
+    world.recover(edited)
+    world.pass_(8)
+    assert world.outcomes("a")[:2] == ["succeeded", "timed_out"]

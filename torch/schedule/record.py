@@ -1,0 +1,123 @@
+"""What is to be on disk: the one command that comes before all others of an answer.
+
+Owns the shapes that the core and the history share, and nothing else of either. A `Record` is
+committed in one transaction, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from torch.clock import FireTime
+from torch.run import Ending, Run
+from torch.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A row of history: an intent (`ending` None), or a fire that never becomes a run.
+
+    A collapsed row stands for `count` fires from `run.fire_time` to `last`. `digest` names the
+    definition of an intent. `not_before` (wall seconds): it waits, for that instant at the
+    least, and has not been offered a slot.
+    """
+
+    run: Run
+    ending: Ending | None = None
+    count: int = 1
+    last: FireTime | None = None
+    digest: str = ""
+    not_before: float | None = None
+
+
+class Step(StrEnum):
+    """What became of a row that is already recorded."""
+
+    OFFERED = "offered"  # it waits no longer: from here on it may have started
+    STARTED = "started"
+    STOPPING = "stopping"  # it was told to stop; `ending` is what its end will be called
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One step of a run. With the run itself, so that a row that was lost can be made anew.
+    `digest`, of an offer: the definition that it starts under, which may be a newer one;
+    `started_at` (wall seconds), of an end: when it began."""
+
+    run: Run
+    step: Step
+    at: float  # wall seconds
+    pid: int | None = None
+    ending: Ending | None = None
+    digest: str = ""
+    started_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A task's definition in force from `since` on; `task` None when it left the file."""
+
+    name: str
+    since: FireTime
+    task: Task | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A task is paused: every fire after `since` is skipped, until `until` (wall seconds)."""
+
+    since: FireTime
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pausing:
+    """A task is paused from now on, or (`pause` None) no longer."""
+
+    task: str
+    pause: Pause | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """The task file that is in force from now on."""
+
+    version: str
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """To be committed in one transaction, before anything else of the same answer."""
+
+    entries: tuple[Entry, ...] = ()
+    progress: tuple[Progress, ...] = ()
+    definitions: tuple[Definition, ...] = ()
+    pauses: tuple[Pausing, ...] = ()
+    file: File | None = None
+    watermark: FireTime | None = None
+    rebooted: bool = False  # the `@reboot` fires of this boot are decided with it
+
+
+def withheld(batch: Sequence[Record]) -> tuple[frozenset[str], list[Record]]:
+    """(the runs that must not start because the batch could not be written, what of it is to be
+    written later). These are its intents, and what it offers: a run whose row says that it waits
+    would be started once more by the next service. An end is kept even so: it is the disposition
+    of a fire that was given up in the same breath."""
+    begun = {entry.run.id for record in batch for entry in record.entries if entry.ending is None}
+    begun |= {p.run.id for record in batch for p in record.progress if p.step is Step.OFFERED}
+    owed = [
+        replace(
+            record,
+            entries=tuple(entry for entry in record.entries if entry.ending is not None),
+            progress=tuple(
+                p for p in record.progress if p.run.id not in begun or p.step is Step.ENDED
+            ),
+            rebooted=False,
+        )
+        for record in batch
+    ]
+    return frozenset(begun), [record for record in owed if record != Record()]
