@@ -9,15 +9,17 @@ import argparse
 import os
 import platform
 
-from bench import burst, cost, expressions, lateness, scale, shell, soak
+from bench import burst, cost, expressions, history, lateness, scale, shell, simulation, soak
 from bench.table import Figure, show
 
 ROWS = {
     "expressions": expressions.measure,
     "cost": cost.measure,
     "shell": shell.measure,
+    "history": history.measure,
     "scale": scale.measure,
     "burst": burst.measure,
+    "simulation": simulation.measure,
     "lateness": lateness.measure,
     "soak": soak.measure,
 }

@@ -15,6 +15,10 @@ from torch.errors import SettingsError
 LOG_FORMATS = ("auto", "logfmt", "json")
 """auto: logfmt in the log file, plain sentences in the foreground."""
 
+HISTORY_DAYS = range(1, 36_501)
+HISTORY_ROWS = range(1_000, 1_000_000_001)
+"""What may be asked for: rows of so many days, and of them so many."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -29,6 +33,8 @@ class Settings:
     log_dir: str  # torch.log, output/
     address: str | None = None
     log_format: str = "auto"
+    history_days: int = 90
+    history_rows: int = 1_000_000
 
     @property
     def lock(self) -> str:
@@ -58,7 +64,7 @@ class Settings:
     def output(self) -> str:
         return f"{self.log_dir}/output"
 
-    def as_dict(self) -> dict[str, str | None]:
+    def as_dict(self) -> dict[str, str | int | None]:
         return asdict(self)
 
 
@@ -102,6 +108,23 @@ def resolve(
         log_dir=_absolute(log_dir or environ.get("TORCH_LOG_DIR") or log),
         address=address,
         log_format=log_format,
+        history_days=_number(
+            "TORCH_HISTORY_DAYS", environ.get("TORCH_HISTORY_DAYS"), HISTORY_DAYS, 90
+        ),
+        history_rows=_number(
+            "TORCH_HISTORY_ROWS", environ.get("TORCH_HISTORY_ROWS"), HISTORY_ROWS, 1_000_000
+        ),
+    )
+
+
+def _number(name: str, text: str | None, allowed: range, default: int) -> int:
+    if not text:
+        return default
+    if text.isascii() and text.isdigit() and len(text) < 12 and int(text) in allowed:
+        return int(text)
+    raise SettingsError(
+        f"{name} is {text[:40]!r}; allowed is a whole number from {allowed[0]} to {allowed[-1]}",
+        hint=f"unset it for {default}",
     )
 
 

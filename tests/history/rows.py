@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from torch.clock import FireTime
 from torch.history.store import Store
 from torch.run import Ending, Outcome, Run, Trigger
-from torch.schedule.messages import Entry, Progress, Record
+from torch.schedule.record import Definition, Entry, Pause, Pausing, Progress, Record, Step
+from torch.task import Task
 
 T0 = 1_800_000_000
 
@@ -27,13 +29,36 @@ def never(run_id: str, outcome: Outcome, task: str = "a", fire: int = T0, **keys
     return Record(entries=(Entry(run=run(run_id, task, fire), ending=ending, **keys),))
 
 
-def started(run_id: str, at: float = T0 + 0.25, pid: int = 77) -> Record:
-    return Record(progress=(Progress(run_id=run_id, at=at, pid=pid),))
+def step(of: str | Run, kind: Step, at: float, **keys) -> Record:
+    """`of`: a run, or the id of one that has a row."""
+    about = run(of, "lost", None) if isinstance(of, str) else of
+    return Record(progress=(Progress(run=about, step=kind, at=at, **keys),))
 
 
-def ended(run_id: str, outcome=Outcome.SUCCEEDED, at: float = T0 + 5.5, **keys) -> Record:
-    ending = Ending(outcome=outcome, **keys)
-    return Record(progress=(Progress(run_id=run_id, at=at, ending=ending),))
+def offered(of: str | Run, at: float = T0 + 0.1) -> Record:
+    return step(of, Step.OFFERED, at)
+
+
+def started(of: str | Run, at: float = T0 + 0.25, pid: int = 77) -> Record:
+    return step(of, Step.STARTED, at, pid=pid)
+
+
+def stopping(of: str | Run, outcome=Outcome.KILLED, at: float = T0 + 3, **keys) -> Record:
+    return step(of, Step.STOPPING, at, ending=Ending(outcome=outcome, **keys))
+
+
+def ended(of: str | Run, outcome=Outcome.SUCCEEDED, at: float = T0 + 5.5, **keys) -> Record:
+    return step(of, Step.ENDED, at, ending=Ending(outcome=outcome, **keys))
+
+
+def defined(task: str, digest: str, since: int = T0, **keys) -> Record:
+    """A definition in force from `since` on; a digest of '': the task left the file."""
+    found = Task(**{"name": task, "command": "true", "digest": digest, **keys}) if digest else None
+    return Record(definitions=(Definition(name=task, since=FireTime(since), task=found),))
+
+
+def paused(task: str, pause: Pause | None) -> Record:
+    return Record(pauses=(Pausing(task=task, pause=pause),))
 
 
 def commit(store: Store, *records: Record, at: float = T0) -> frozenset[str]:
@@ -42,3 +67,15 @@ def commit(store: Store, *records: Record, at: float = T0) -> frozenset[str]:
 
 def opened(folder: Path) -> Store:
     return Store(str(folder / "history.db"))
+
+
+def sql(store: Store, text: str, *values: object) -> list[Any]:
+    """All rows of a statement on the store's own connection."""
+    assert store._db is not None
+    return store._db.execute(text, values).fetchall()
+
+
+def pragma(store: Store, text: str) -> object:
+    """Sets or reads one: 'query_only = 1' breaks its disk."""
+    rows = sql(store, f"PRAGMA {text}")
+    return rows[0][0] if rows else None

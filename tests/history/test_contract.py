@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.history.rows import T0, ended, intent, never, started
+from tests.history.rows import (
+    T0,
+    defined,
+    ended,
+    intent,
+    never,
+    offered,
+    paused,
+    run,
+    started,
+    stopping,
+)
 from torch.clock import FireTime
+from torch.definition import from_text
 from torch.history import query
 from torch.history.store import Store
-from torch.run import Outcome
-from torch.schedule.messages import Definition, Record
+from torch.run import Ending, Outcome, State, Trigger
+from torch.schedule.expression import Expression
+from torch.schedule.record import Entry, Pause, Progress, Record, Step
 from torch.testing import FakeHistory
 
 Shown = list[tuple[str, str, str, str | None, int | None, float | None, float | None]]
@@ -20,14 +34,20 @@ Shown = list[tuple[str, str, str, str | None, int | None, float | None, float | 
 class History:
     """One of the two, with its rows read back as plain values, oldest first."""
 
-    def __init__(
-        self, commit: Callable[[Iterable[Record]], frozenset[str]], rows: Callable[[], Shown]
-    ) -> None:
-        self._commit = commit
+    def __init__(self, real: Any, rows: Callable[[], Shown]) -> None:
+        self.real = real
         self.rows = rows
+        self._keys = {"at": T0, "boot_id": "b"}
 
-    def commit(self, *records: Record) -> frozenset[str]:
-        return self._commit(records)
+    def commit(self, *records: Record, **keys: Any) -> frozenset[str]:
+        lost: frozenset[str] = self.real.commit(records, **(self._keys | keys))
+        return lost
+
+    def live(self) -> list[Any]:
+        return list(self.real.unfinished())
+
+    def decided(self, at: float | None = None) -> dict[str, tuple[str, int]]:
+        return dict(self.real.decided(at))
 
 
 @pytest.fixture(params=["real", "fake"])
@@ -35,7 +55,7 @@ def history(request, tmp_path):
     if request.param == "fake":
         fake = FakeHistory()
         yield History(
-            lambda records: fake.commit(records, at=T0),
+            fake,
             lambda: [
                 (r.run.id, r.run.task, r.state.value, r.outcome, r.pid, r.started_at, r.ended_at)
                 for r in fake.rows.values()
@@ -44,7 +64,7 @@ def history(request, tmp_path):
         return
     store = Store(str(tmp_path / "history.db"))
     yield History(
-        lambda records: store.commit(records, at=T0, boot_id="b"),
+        store,
         lambda: [
             (r.id, r.task, r.state, r.outcome, r.pid, r.started_at, r.ended_at)
             for r in reversed(query.runs(store.path, limit=1000))
@@ -98,13 +118,254 @@ def test_a_finished_row_never_moves_again(history):
     assert history.rows() == before
 
 
-def test_progress_of_what_has_no_row_is_no_row(history):
-    history.commit(started("nobody"), ended("nobody"))
-    assert history.rows() == []
-
-
 def test_a_record_of_definitions_alone_is_taken(history):
-    since = FireTime(T0)
-    record = Record(definitions=(Definition(task="a", digest="d", since=since),), watermark=since)
-    assert history.commit(record) == frozenset()
+    assert history.commit(defined("a", "d"), Record(watermark=FireTime(T0))) == frozenset()
     assert history.rows() == []
+
+
+# ── rows that were lost with an earlier file ──────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        (offered(run("r1")), ("intent", None, None, None, None)),
+        (started(run("r1")), ("running", None, 77, T0 + 0.25, None)),
+        (stopping(run("r1")), ("stopping", None, None, None, None)),
+        (ended(run("r1")), ("finished", "succeeded", None, None, T0 + 5.5)),
+    ],
+)
+def test_a_row_that_was_lost_is_made_anew_from_its_progress(history, record, shown):
+    history.commit(record)
+    assert history.rows() == [("r1", "a", *shown)]
+    assert history.commit(intent("r2")) == {"r2"}  # the firing has its row
+
+
+def test_the_end_of_a_run_whose_row_was_lost_says_when_it_began(history):
+    end = Ending(outcome=Outcome.SUCCEEDED, exit_code=0)
+    lost = Progress(run=run("r1"), step=Step.ENDED, at=T0 + 9.0, ending=end, started_at=T0 + 2.0)
+    history.commit(Record(progress=(lost,)))
+    ((*_, began, finished),) = history.rows()
+    assert (began, finished) == (T0 + 2.0, T0 + 9.0)
+
+
+def test_a_row_that_was_made_anew_goes_on_like_any_other(history):
+    history.commit(started(run("r1")))
+    history.commit(stopping(run("r1")), ended(run("r1"), Outcome.KILLED))
+    assert history.rows() == [("r1", "a", "finished", "killed", 77, T0 + 0.25, T0 + 5.5)]
+
+
+def test_a_row_that_was_made_anew_takes_what_its_entry_says_and_has_not_lost(history):
+    history.commit(started(run("r1")), offered(run("r2", "b")))
+    again = [Entry(run=run("r1"), digest="d1"), Entry(run=run("r2", "b"), not_before=T0 + 30.0)]
+    assert history.commit(Record(entries=tuple(again))) == frozenset()
+    first, second = history.live()
+    assert (first.state, first.digest, first.not_before) == (State.RUNNING, "d1", None)
+    assert (second.state, second.digest, second.not_before) == (State.INTENT, "", T0 + 30.0)
+
+
+def test_an_entry_of_a_run_that_has_ended_has_lost(history):
+    history.commit(intent("r1"), ended("r1"))
+    before = history.rows()
+    assert history.commit(intent("r1")) == {"r1"}
+    assert history.rows() == before
+
+
+def test_a_lost_run_whose_firing_has_another_row_stays_out(history):
+    history.commit(intent("r1"))
+    history.commit(started(run("r2")), ended(run("r2")))
+    assert [row[0] for row in history.rows()] == ["r1"]
+
+
+def test_progress_of_an_intent_that_lost_in_the_same_batch_is_no_row(history):
+    history.commit(intent("r1"))
+    assert history.commit(intent("r2"), started(run("r2"))) == {"r2"}
+    assert [row[0] for row in history.rows()] == ["r1"]
+
+
+# ── offers, stops ─────────────────────────────────────────────────────────────────────────
+
+
+def waiting(run_id: str = "r1", until: float = T0 + 30.0) -> Record:
+    entry = Entry(run=run(run_id), digest="d1", not_before=until)
+    return Record(entries=(entry,))
+
+
+def test_a_row_waits_until_it_is_offered(history):
+    history.commit(waiting())
+    (found,) = history.live()
+    assert (found.state, found.not_before) == (State.INTENT, T0 + 30.0)
+    history.commit(offered("r1"))
+    (found,) = history.live()
+    assert (found.state, found.not_before) == (State.INTENT, None)
+
+
+def test_a_row_that_waited_is_of_the_boot_in_which_it_is_offered(history):
+    history.commit(waiting(), boot_id="old")
+    assert [found.boot_id for found in history.live()] == ["old"]
+    history.commit(offered("r1"), boot_id="new")
+    assert [found.boot_id for found in history.live()] == ["new"]
+
+
+def test_a_row_that_waited_names_the_definition_under_which_it_is_offered(history):
+    history.commit(waiting())
+    step = Progress(run=run("r1"), step=Step.OFFERED, at=T0, digest="d2")
+    history.commit(Record(progress=(step,)))
+    assert [found.digest for found in history.live()] == ["d2"]
+
+
+def test_what_has_started_waits_no_longer(history):
+    history.commit(waiting(), started("r1"))
+    (found,) = history.live()
+    assert (found.state, found.not_before, found.pid) == (State.RUNNING, None, 77)
+
+
+def test_a_run_that_was_told_to_stop_keeps_its_fate_until_it_ends(history):
+    history.commit(intent("r1"), started("r1"))
+    history.commit(stopping("r1", Outcome.TIMED_OUT, reason="timeout of 5 s"))
+    (found,) = history.live()
+    assert found.state is State.STOPPING
+    assert found.fate == Ending(outcome=Outcome.TIMED_OUT, reason="timeout of 5 s")
+    assert (found.pid, found.started_at) == (77, T0 + 0.25)
+    history.commit(ended("r1", Outcome.TIMED_OUT))
+    assert history.live() == []
+
+
+def test_a_run_that_was_told_to_stop_before_it_started_stays_stopping(history):
+    history.commit(intent("r1"), stopping("r1"), started("r1"))
+    (found,) = history.live()
+    assert (found.state, found.pid, found.started_at) == (State.STOPPING, 77, T0 + 0.25)
+    assert found.fate == Ending(outcome=Outcome.KILLED)
+
+
+# ── what a new service asks ───────────────────────────────────────────────────────────────
+
+
+def test_unfinished_runs_come_in_the_order_of_recording_with_all_that_is_known(history):
+    by_hand = run("r2", "b", None, trigger=Trigger.MANUAL)
+    history.commit(Record(entries=(Entry(run=by_hand),)), at=T0 + 1, boot_id="old")
+    history.commit(defined("a", "d1"), waiting(), intent("r3", "c"), ended("r3"), at=T0 + 2)
+    first, second = history.live()
+    assert (first.run, first.recorded_at, first.boot_id) == (by_hand, T0 + 1, "old")
+    assert (first.digest, first.definition, first.fate) == ("", None, None)
+    assert (second.run, second.recorded_at, second.digest) == (run("r1"), T0 + 2, "d1")
+    assert from_text(second.definition, parse=Expression.parse).digest == "d1"
+
+
+def test_the_definition_a_run_started_under_is_known_after_the_file_has_changed(history):
+    history.commit(defined("a", "d1", command="one"), waiting())
+    history.commit(defined("a", "d2", T0 + 9, command="two"), defined("a", "", T0 + 19))
+    (found,) = history.live()
+    assert from_text(found.definition, parse=Expression.parse).command == "one"
+
+
+def test_the_newest_end_of_a_task_is_of_a_run(history):
+    history.commit(intent("r1"), ended("r1", Outcome.FAILED, exit_code=3), at=T0)
+    history.commit(never("r2", Outcome.SKIPPED, fire=T0 + 1))
+    history.commit(never("r3", Outcome.MISSED, fire=T0 + 2), intent("r4", fire=T0 + 3))
+    history.commit(never("r5", Outcome.SKIPPED, "b"))
+    found = history.real.newest_ends(["a", "b", "nobody"])
+    assert found == {
+        "a": (run("r1"), Ending(outcome=Outcome.FAILED, exit_code=3), T0 + 5.5),
+    }
+
+
+def test_ids_that_have_a_row_are_told_from_those_that_have_none(history):
+    history.commit(intent("r1"), intent("r2", "b"), ended("r2"))
+    assert history.real.is_recorded(["r1", "r2", "r3"]) == {"r1", "r2"}
+
+
+def test_a_pause_is_kept_until_it_is_taken_back(history):
+    pause = Pause(since=FireTime(T0), until=T0 + 60.0)
+    history.commit(paused("a", pause), paused("b", Pause(since=FireTime(T0 + 1))))
+    assert history.real.paused() == {"a": pause, "b": Pause(since=FireTime(T0 + 1))}
+    history.commit(paused("a", None), paused("nobody", None))
+    assert history.real.paused() == {"b": Pause(since=FireTime(T0 + 1))}
+
+
+# ── where fires are decided ───────────────────────────────────────────────────────────────
+
+
+def marked(at: int) -> Record:
+    return Record(watermark=FireTime(at))
+
+
+def test_a_definition_is_in_force_until_another_is(history):
+    history.commit(defined("a", "d1"))
+    history.commit(defined("a", "d1", T0 + 5))
+    assert history.decided() == {"a": ("d1", T0)}
+    history.commit(defined("a", "d2", T0 + 9))
+    assert history.decided() == {"a": ("d2", T0 + 9)}
+    history.commit(defined("a", "", T0 + 19))
+    assert history.decided() == {"a": ("", T0 + 19)}
+
+
+def test_a_definition_with_the_same_beginning_replaces_the_other(history):
+    history.commit(defined("a", "d1"), defined("a", "d2"))
+    assert history.decided() == {"a": ("d2", T0)}
+
+
+def test_fires_are_decided_up_to_the_watermark(history):
+    history.commit(defined("a", "d"), marked(T0 + 7))
+    assert history.decided() == {"a": ("d", T0 + 7)}
+
+
+def test_a_fire_recorded_ahead_of_the_watermark_is_decided(history):
+    history.commit(defined("a", "d"), defined("b", "d"), marked(T0 + 9))
+    history.commit(intent("r1", "a", T0 + 10), intent("r2", "a", T0 + 3), intent("r3", "a", None))
+    assert history.decided() == {"a": ("d", T0 + 10), "b": ("d", T0 + 9)}
+
+
+def test_after_a_big_step_back_what_was_recorded_in_the_future_decides_nothing(history):
+    far = T0 + 90_000_000
+    history.commit(defined("a", "d"), marked(T0))
+    history.commit(defined("b", "d", far), intent("r1", fire=far), intent("r2", "b", far))
+    history.commit(marked(far))
+    back = T0 + 60
+    history.commit(defined("a", "d", back), defined("b", "d", back), marked(back))
+    assert history.decided() == {"a": ("d", back), "b": ("d", back)}
+    history.commit(intent("r3", fire=back + 1))
+    assert history.decided()["a"] == ("d", back + 1)
+
+
+def test_a_clock_that_was_hours_ahead_of_the_new_services_decides_nothing(history):
+    far = T0 + 90_000_000
+    history.commit(defined("a", "d", far), marked(far), defined("b", "d"))
+    history.commit(paused("b", Pause(since=FireTime(far))))
+    assert history.decided(at=T0 + 0.5) == {"a": ("d", T0), "b": ("d", T0)}
+    assert history.decided(at=far - 3600.0) == {"a": ("d", far), "b": ("d", far)}
+
+
+def test_a_definition_that_begins_earlier_takes_back_what_came_after(history):
+    history.commit(defined("a", "d1"), defined("a", "d2", T0 + 500), defined("a", "", T0 + 900))
+    history.commit(defined("a", "d3", T0 + 100))
+    assert history.decided() == {"a": ("d3", T0 + 100)}
+
+
+def test_a_paused_task_is_decided_up_to_its_pause(history):
+    history.commit(defined("a", "d"), marked(T0 + 50), intent("r1", fire=T0 + 51))
+    history.commit(paused("a", Pause(since=FireTime(T0 + 20))))
+    assert history.decided() == {"a": ("d", T0 + 20)}
+    history.commit(paused("a", None))
+    assert history.decided() == {"a": ("d", T0 + 51)}
+
+
+def test_a_definition_that_is_newer_than_the_pause_begins_where_it_begins(history):
+    history.commit(defined("a", "d1"), paused("a", Pause(since=FireTime(T0 + 20))))
+    history.commit(defined("a", "d2", T0 + 30), marked(T0 + 90))
+    assert history.decided() == {"a": ("d2", T0 + 30)}
+
+
+# ── a new history ─────────────────────────────────────────────────────────────────────────
+
+
+def test_a_history_that_is_begun_anew_knows_nothing(history):
+    history.commit(intent("r1"), defined("a", "d"), marked(T0))
+    history.commit(paused("a", Pause(since=FireTime(T0))))
+    if isinstance(history.real, Store):
+        history.real.begin_anew(at=T0)
+    else:
+        history.real.begin_anew()
+    assert (history.rows(), history.live(), history.decided()) == ([], [], {})
+    assert history.real.paused() == {}
+    assert history.commit(intent("r2")) == frozenset()

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from tests.history.rows import T0, commit, ended, intent, never, started
+from tests.history.rows import (
+    T0,
+    commit,
+    defined,
+    ended,
+    intent,
+    never,
+    paused,
+    run,
+    started,
+    stopping,
+)
 from torch.clock import FireTime
+from torch.definition import from_text
 from torch.errors import NotPermitted, NotRunning, SettingsError, TryAgain
 from torch.history import query
+from torch.history.prune import Limits
+from torch.history.store import Store
 from torch.run import Outcome, Trigger
+from torch.schedule.expression import Expression
+from torch.schedule.record import Entry, File, Pause, Record
 
 DESIGNED = (
     "id task fire_time trigger attempt state outcome exit_code signal reason pid "
-    "started_at ended_at lateness_ms count version"
+    "started_at ended_at lateness_ms count version not_before"
 ).split()
 """What the design promises to scripts."""
 
@@ -180,3 +201,169 @@ def test_a_path_with_odd_characters_is_a_path(tmp_path, store):
     (folder / "history.db").write_bytes(b"")
     with pytest.raises(TryAgain):
         query.runs(str(folder / "history.db"))
+
+
+# ── what was when ─────────────────────────────────────────────────────────────────────────
+
+
+def attempt(run_id: str, fire: int, number: int) -> Record:
+    about = replace(run(run_id, fire=fire), attempt=number)
+    return Record(entries=(Entry(run=about, not_before=T0 + 60.0 if number > 1 else None),))
+
+
+@pytest.mark.parametrize(
+    ("at", "found"),
+    [(-500, ["a1"]), (0, ["a1"]), (14.9, ["a2"]), (15, ["a2"]), (15.1, ["a3"]), (900, ["a4"])],
+)
+def test_the_nearest_fire_is_found_the_earlier_of_two(filled, at, found):
+    assert ids(query.nearest(filled, "a", T0 + at)) == found
+
+
+def test_the_nearest_fire_has_all_its_attempts_in_order(store):
+    commit(store, attempt("r1", T0, 1), ended("r1", Outcome.FAILED), attempt("r2", T0, 2))
+    commit(store, intent("r3", fire=T0 + 100))
+    found = query.nearest(store.path, "a", T0 + 20)
+    assert [(row.id, row.attempt, row.not_before) for row in found] == [
+        ("r1", 1, None),
+        ("r2", 2, T0 + 60.0),
+    ]
+    assert datetime.fromisoformat(str(found[1].as_json()["not_before"])).timestamp() == T0 + 60
+
+
+def test_a_collapsed_row_is_as_near_as_the_nearest_of_its_fires(store):
+    commit(store, never("m", Outcome.MISSED, fire=T0, count=9, last=FireTime(T0 + 80)))
+    commit(store, intent("r", fire=T0 + 90))
+    assert ids(query.nearest(store.path, "a", T0 + 70)) == ["m"]
+    assert ids(query.nearest(store.path, "a", T0 + 84)) == ["m"]
+    assert ids(query.nearest(store.path, "a", T0 + 86)) == ["r"]
+
+
+def test_runs_that_no_fire_names_are_near_to_nothing(filled):
+    assert query.nearest(filled, "c", T0) == []
+
+
+def test_the_definition_of_an_instant_is_the_one_that_was_in_force(store):
+    commit(store, defined("a", "d1"), defined("a", "d2", T0 + 10), defined("a", "", T0 + 20))
+    assert query.definition_at(store.path, "a", T0 - 1) is None
+    first = query.definition_at(store.path, "a", T0 + 9.9)
+    assert first is not None
+    assert (first.digest, first.since) == ("d1", T0)
+    assert from_text(first.text, parse=Expression.parse).digest == "d1"
+    assert query.definition_at(store.path, "a", T0 + 25) == ("", "", T0 + 20)
+    assert [found.digest for found in query.definitions(store.path, "a")] == ["d1", "d2", ""]
+    assert query.definitions(store.path, "nobody") == []
+
+
+def test_the_file_of_an_instant_is_the_one_that_was_in_force(store):
+    for number, commit_id in enumerate((None, "abc")):
+        record = Record(file=File(version=f"v{number}", commit=commit_id))
+        commit(store, record, at=T0 + 10 * number)
+    assert query.file_at(store.path, T0 - 1) is None
+    assert query.file_at(store.path, T0 + 5) == ("v0", None, T0)
+    assert query.file_at(store.path, T0 + 50) == ("v1", "abc", T0 + 10)
+
+
+def test_a_span_without_a_service_is_told_with_its_ends_and_why(store):
+    assert query.down_at(store.path, T0) == (None, None, "")
+    store.begin_service(pid=1, boot_id="b", at=T0)
+    store.end_service(at=T0 + 10, how="SIGTERM")
+    store.begin_service(pid=2, boot_id="b", at=T0 + 20)
+    commit(store, intent("r1"), at=T0 + 30)
+    store.begin_service(pid=3, boot_id="b", at=T0 + 40)
+    commit(store, ended("r1"), at=T0 + 50)
+    found = {at: query.down_at(store.path, T0 + at) for at in (-1, 5, 15, 25, 35, 45, 55)}
+    assert found == {
+        -1: (None, T0, ""),
+        5: None,
+        15: (T0 + 10, T0 + 20, "SIGTERM"),
+        25: None,
+        35: (T0 + 30, T0 + 40, "died"),
+        45: None,
+        55: (T0 + 50, None, ""),  # whether it lives still, its lock says
+    }
+
+
+def test_a_pause_is_read_as_long_as_it_lasts(store):
+    commit(store, paused("a", Pause(since=FireTime(T0), until=T0 + 60.0)))
+    assert query.pause_of(store.path, "a") == (T0, T0 + 60.0)
+    assert query.pause_of(store.path, "b") is None
+    commit(store, paused("a", None))
+    assert query.pause_of(store.path, "a") is None
+
+
+def test_a_run_that_was_told_to_stop_shows_what_it_will_be(store):
+    commit(store, intent("r1"), started("r1"), stopping("r1", Outcome.TIMED_OUT, reason="5 s"))
+    (row,) = query.runs(store.path)
+    assert (row.state, row.outcome, row.fate, row.reason) == ("stopping", None, "timed_out", "5 s")
+
+
+def test_rows_since_an_instant_are_the_same_however_many_there_are(store, monkeypatch):
+    for number in range(50):
+        clock = T0 - 900 if 20 <= number < 25 else T0 + number  # set back for a while
+        commit(store, intent(f"r{number}", fire=T0 + number), at=clock)
+    bounded = ids(query.runs(store.path, since=T0 + 10, limit=100))
+    monkeypatch.setattr(query, "_MANY", 3)
+    assert ids(query.runs(store.path, since=T0 + 10, limit=100)) == bounded
+    assert bounded == [f"r{n}" for n in reversed([*range(10, 20), *range(25, 50)])]
+
+
+# ── at any size ───────────────────────────────────────────────────────────────────────────
+
+
+def plans(path: str, ask: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How SQLite goes about every statement that `ask` has it run."""
+    statements: list[str] = []
+    connect = sqlite3.connect
+
+    def traced(*args: Any, **keys: Any) -> sqlite3.Connection:
+        db: sqlite3.Connection = connect(*args, **keys)
+        db.set_trace_callback(statements.append)
+        return db
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", traced)
+        ask()
+    with contextlib.closing(connect(path)) as db:
+        return [row[3] for sql in statements for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda path: query.runs(path, task="a"),
+        lambda path: query.runs(path, bad_only=True),
+        lambda path: query.runs(path, task="a", bad_only=True),
+        lambda path: query.runs(path, task="a", bad_only=True, since=T0),
+        lambda path: query.runs(path, since=T0),
+        lambda path: query.find(path, "a1"),
+        lambda path: query.newest(path, ("a", "b")),
+        lambda path: query.nearest(path, "a", T0),
+        lambda path: query.definition_at(path, "a", T0),
+        lambda path: query.definitions(path, "a"),
+        lambda path: query.pause_of(path, "a"),
+    ],
+)
+def test_no_question_reads_all_rows_or_sorts_them(filled, ask, monkeypatch):
+    found = plans(filled, lambda: ask(filled), monkeypatch)
+    assert found
+    assert [step for step in found if "TEMP B-TREE" in step] == []
+    scans = [step for step in found if step.startswith("SCAN run")]
+    assert [step for step in scans if "USING" not in step] == []
+
+
+def test_what_a_new_service_asks_and_what_prunes_reads_no_more_than_it_needs(
+    filled, store, monkeypatch
+):
+    def ask() -> None:
+        other = Store(filled)
+        other.recall(at=T0)
+        other.newest_ends(["a", "b"])
+        other.is_recorded(["a1"])
+        other.prune(Limits(before=T0 + 99.0, keep=3))
+        other.close()
+
+    commit(store, defined("a", "d"))
+    found = plans(filled, ask, monkeypatch)
+    assert [step for step in found if re.match(r"SCAN (run|n)\b(?!.*USING)", step)] == []
+    assert any("run_by_time" in step for step in found)
+    assert any("run_ran_by_task" in step for step in found)

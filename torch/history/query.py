@@ -6,20 +6,19 @@ block the writer: SQLite's WAL gives each its own view.
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import quote
+from typing import NamedTuple
 
 from torch.clock import rfc3339
-from torch.errors import NotPermitted, NotRunning, SettingsError, TryAgain
+from torch.history.reader import reading
 
 _COLUMNS = (
     "id task fire_time last_fire count trigger attempt state outcome exit_code signal reason "
-    "pid started_at ended_at version"
+    "pid started_at ended_at version not_before fate"
 )
-_BAD = "outcome NOT IN ('succeeded', 'skipped')"  # the words of the index run_bad
+_BAD = "outcome NOT IN ('succeeded', 'skipped')"  # the words of the indexes run_bad…
+_RAN = "(outcome IS NULL OR outcome NOT IN ('skipped', 'missed'))"  # those of run_ran_by_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,8 @@ class RunRow:
     started_at: float | None
     ended_at: float | None
     version: str
+    not_before: float | None = None  # it waits for this instant, or had waited when it ended
+    fate: str | None = None  # the outcome it will have: it was told to stop
 
     @property
     def lateness(self) -> float | None:
@@ -70,57 +71,16 @@ class RunRow:
             "lateness_ms": None if late is None else round(late * 1000, 1),
             "count": self.count,
             "version": self.version,
+            "not_before": rfc3339(self.not_before),
         }
-
-
-@contextlib.contextmanager
-def reading(path: str) -> Iterator[sqlite3.Connection]:
-    """A read-only connection. Names the three ways in which there can be nothing to read."""
-    try:
-        db = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=2)
-        try:
-            yield db
-        finally:
-            db.close()
-    except sqlite3.OperationalError as error:
-        text = str(error)
-        if "unable to open" in text:
-            raise _absent(path) from error
-        if "locked" in text or "busy" in text:
-            raise TryAgain("the history is locked by another process") from error
-        if "no such table" in text:
-            raise TryAgain("the history is being made; the service has just started") from error
-        raise _unfit(path, error) from error
-    except sqlite3.DatabaseError as error:
-        raise _unfit(path, error) from error
-
-
-def _unfit(path: str, error: sqlite3.Error) -> SettingsError:
-    return SettingsError(
-        f"the history {path} cannot be read: {error}",
-        hint="set the file aside; torch starts a new one",
-    )
-
-
-def _absent(path: str) -> NotRunning | NotPermitted:
-    try:
-        with open(path, "rb"):
-            pass
-    except PermissionError:
-        return NotPermitted(f"{path} belongs to another user", hint="run torch as that user")
-    except OSError:
-        pass
-    return NotRunning(
-        f"there is no history at {path}",
-        hint="start the service once (torch start), or name its --state-dir",
-    )
 
 
 def runs(
     path: str, *, task: str | None = None, bad_only: bool = False, since: float | None = None,
-    limit: int = 20,
+    until: float | None = None, limit: int = 20,
 ) -> list[RunRow]:  # fmt: skip
-    """The newest `limit` rows, newest first; `bad_only`: not what succeeded or was skipped."""
+    """The newest `limit` rows, newest first; `bad_only`: not what succeeded or was skipped.
+    `since` and `until` (exclusive) are of the recording."""
     where: list[str] = ["1"]
     values: list[object] = []
     if task is not None:
@@ -128,18 +88,43 @@ def runs(
         values.append(task)
     if bad_only:
         where.append(_BAD)
-    if since is not None:
-        where.append("recorded_at >= ?")
-        values.append(since)
-    sql = f"SELECT {_select()} FROM run WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"
     with reading(path) as db:
+        if since is not None:
+            where += ["seq >= ?", "+recorded_at >= ?"]  # + keeps to the order of seq
+            values += [_first_since(db, since), since]
+        if until is not None:
+            where += ["seq <= ?", "+recorded_at < ?"]
+            values += [_last_before(db, until), until]
+        sql = f"SELECT {_select()} FROM run WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"
         return [RunRow(*row) for row in db.execute(sql, (*values, limit))]
+
+
+def _first_since(db: sqlite3.Connection, since: float) -> int:
+    """A seq below which no row was recorded since then: exact where there are few such rows,
+    else 0. With many of them the newest rows are soon enough found without it."""
+    sql = (
+        "SELECT count(*), min(seq) FROM "
+        "(SELECT seq FROM run WHERE recorded_at >= ? ORDER BY recorded_at LIMIT ?)"
+    )
+    count, first = db.execute(sql, (since, _MANY)).fetchone()
+    return 1 << 62 if not count else int(first) if count < _MANY else 0
+
+
+def _last_before(db: sqlite3.Connection, until: float) -> int:
+    """The seq of the newest row that was recorded before; 0 for none."""
+    sql = "SELECT seq FROM run WHERE recorded_at < ? ORDER BY recorded_at DESC LIMIT 1"
+    row = db.execute(sql, (until,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+_MANY = 5000
 
 
 def known_tasks(path: str) -> list[str]:
     """Every task that a service of this history has ever had in its file."""
     with reading(path) as db:
-        return [name for (name,) in db.execute("SELECT task FROM definition ORDER BY task")]
+        rows = db.execute("SELECT DISTINCT task FROM in_force ORDER BY task")
+        return [name for (name,) in rows]
 
 
 def find(path: str, run_id: str) -> RunRow | None:
@@ -150,10 +135,7 @@ def find(path: str, run_id: str) -> RunRow | None:
 
 def newest(path: str, tasks: tuple[str, ...]) -> dict[str, RunRow]:
     """Each task's newest row that was or is a run; tasks that never ran are absent."""
-    sql = (
-        f"SELECT {_select()} FROM run WHERE task = ? AND "
-        "(outcome IS NULL OR outcome NOT IN ('skipped', 'missed')) ORDER BY seq DESC LIMIT 1"
-    )
+    sql = f"SELECT {_select()} FROM run WHERE task = ? AND {_RAN} ORDER BY seq DESC LIMIT 1"
     found = {}
     with reading(path) as db:
         for task in tasks:
@@ -161,6 +143,125 @@ def newest(path: str, tasks: tuple[str, ...]) -> dict[str, RunRow]:
             if row is not None:
                 found[task] = RunRow(*row)
     return found
+
+
+# ── what was when ─────────────────────────────────────────────────────────────────────────
+
+
+class InForce(NamedTuple):
+    """A definition in force from `since` on (epoch seconds). A digest of '' says that the task
+    had left the file; `text` (see `torch.definition`) is '' where it is not known."""
+
+    digest: str
+    text: str
+    since: int
+
+
+class Paused(NamedTuple):
+    """No fire after `since` starts, until `until`; None: until it is resumed."""
+
+    since: int
+    until: float | None
+
+
+class Loaded(NamedTuple):
+    """A task file in force from `at` on."""
+
+    version: str
+    commit: str | None
+    at: float
+
+
+class Down(NamedTuple):
+    """A span without a service. `since` None: there was none before. `until` None: the newest
+    service gave its last sign of life at `since`; whether it lives, its lock says. `how` tells
+    how the service before it ended: '' not known, 'died', or what it said itself."""
+
+    since: float | None
+    until: float | None
+    how: str
+
+
+def nearest(path: str, task: str, at: float) -> list[RunRow]:
+    """Every attempt of the fire of the task that is nearest to an instant, in order. A collapsed
+    row is as near as the nearest fire that it stands for; of two as near, the earlier."""
+    sql = (
+        f"SELECT {_select()} FROM run WHERE task = ? AND fire_time {{}} ? "
+        "ORDER BY fire_time {} LIMIT ?"
+    )
+    with reading(path) as db:
+        # More than one before it: a collapsed row reaches past the fires that follow its first.
+        found = [
+            RunRow(*row)
+            for half, order, most in (("<=", "DESC", 50), (">", "ASC", 1))
+            for row in db.execute(sql.format(half, order), (task, at, most))
+        ]
+        if not found:
+            return []
+        best = min(found, key=lambda row: (_distance(row, at), row.fire_time))
+        same = f"SELECT {_select()} FROM run WHERE task = ? AND fire_time = ? ORDER BY attempt"
+        return [RunRow(*row) for row in db.execute(same, (task, best.fire_time))]
+
+
+def _distance(row: RunRow, at: float) -> float:
+    first = row.fire_time or 0
+    last = row.last_fire if row.last_fire is not None else first
+    return max(first - at, at - last, 0.0)
+
+
+_DEFINITION = (
+    "SELECT f.digest, coalesce(t.text, ''), f.since FROM in_force AS f "
+    "LEFT JOIN definition_text AS t ON t.digest = f.digest WHERE f.task = ?"
+)
+
+
+def definition_at(path: str, task: str, at: float) -> InForce | None:
+    """What was in force then; None: this host had never had the task."""
+    sql = f"{_DEFINITION} AND f.since <= ? ORDER BY f.since DESC LIMIT 1"
+    with reading(path) as db:
+        row = db.execute(sql, (task, at)).fetchone()
+    return None if row is None else InForce(*row)
+
+
+def definitions(path: str, task: str) -> list[InForce]:
+    """All of a task that the history still has, oldest first."""
+    with reading(path) as db:
+        return [InForce(*row) for row in db.execute(f"{_DEFINITION} ORDER BY f.since", (task,))]
+
+
+def file_at(path: str, at: float) -> Loaded | None:
+    """The task file that was in force then; None: none is on record."""
+    sql = "SELECT version, commit_id, at FROM loaded WHERE at <= ? ORDER BY seq DESC LIMIT 1"
+    with reading(path) as db:
+        row = db.execute(sql, (at,)).fetchone()
+    return None if row is None else Loaded(*row)
+
+
+def down_at(path: str, at: float) -> Down | None:
+    """The span without a service that holds an instant; None: one lived then."""
+    before = (
+        "SELECT ended_at, coalesce(how, '') FROM service WHERE started_at <= ? "
+        "ORDER BY seq DESC LIMIT 1"
+    )
+    after = "SELECT min(started_at) FROM service WHERE started_at > ?"
+    with reading(path) as db:
+        span = db.execute(before, (at,)).fetchone()
+        until = db.execute(after, (at,)).fetchone()[0]
+        seen = db.execute("SELECT value FROM meta WHERE key = 'seen_at'").fetchone()
+    if span is None:
+        return Down(None, until, "")
+    ended, how = span
+    if ended is not None:
+        return None if at <= ended else Down(ended, until, how)
+    last = float(seen[0]) if seen else 0.0
+    return None if at <= last else Down(last, until, how)
+
+
+def pause_of(path: str, task: str) -> Paused | None:
+    """The task's pause, if it is paused now."""
+    with reading(path) as db:
+        row = db.execute("SELECT since, until FROM pause WHERE task = ?", (task,)).fetchone()
+    return None if row is None else Paused(*row)
 
 
 def _select() -> str:

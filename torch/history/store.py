@@ -1,7 +1,8 @@
 """The one writer of the history: a SQLite file in WAL mode, every intent fsynced.
 
-Owns the file and its transactions. A batch is committed whole or not at all; the caller
-learns which intents lost because their fire has a row already (losing is a normal result).
+Owns the file, its transactions, and what becomes of a damaged one. A batch is committed whole
+or not at all; the caller learns which intents lost because their fire has a row already
+(losing is a normal result). What is written stands in `rows`, what a new service asks in `past`.
 Must not know what a row means to the scheduler, nor the time: readings are arguments.
 """
 
@@ -10,44 +11,117 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
+from typing import Concatenate, ParamSpec, TypeVar
 
 from torch.clock import FireTime
-from torch.errors import SettingsError
-from torch.run import State
-from torch.schedule.messages import Definition, Entry, Progress, Record
+from torch.errors import SettingsError, TryAgain
+from torch.history import past, prune, rows
+from torch.history.damage import identity, is_damage, set_aside, size
+from torch.history.past import Past, Unfinished
+from torch.history.prune import Limits, Slice
+from torch.run import Ending, Run
+from torch.schedule.record import File, Pause, Record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_SECONDS = 0.1
 """How long a write waits for another process's lock before it counts as failed."""
+
+OPEN_SECONDS = 5.0
+"""How long opening waits for one."""
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class HistoryError(Exception):
     """A transaction failed and left nothing behind. The text is SQLite's own."""
 
 
+class HistoryDamaged(HistoryError):
+    """The file itself is at fault, or gone: no waiting helps, `begin_anew` does."""
+
+
 class Store:
-    def __init__(self, path: str) -> None:
-        """Opens or makes the file (0600). Raises SettingsError where it cannot be used."""
+    """`damaged`: where the file that was found damaged lies now, '' if nothing was left of it;
+    None: it was good."""
+
+    def __init__(self, path: str, *, at: float = 0.0) -> None:
+        """Opens or makes the file (0600). One that is damaged is set aside under the time `at`
+        (wall seconds), and a new one begun. Raises SettingsError where it cannot be used, and
+        TryAgain where another process holds it."""
         self.path = path
+        self.damaged: str | None = None
+        self.reason = ""  # what was wrong with the one that was set aside
+        self._moved = ""  # set aside, while no new one could be begun
+        self._file: File | None = None  # the one that was recorded last
+        self._service: tuple[int, str, float] | None = None
+        self._db: sqlite3.Connection | None = None
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._migrate()
+            try:
+                self._open()
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                if not is_damage(error):
+                    raise
+                self.reason = str(error)
+                self._anew(at)
         except (OSError, sqlite3.Error) as error:
+            if "locked" in str(error):
+                raise TryAgain(
+                    f"the history {path} is locked by another process",
+                    hint="end what holds it (a backup, a shell of sqlite3), and start again",
+                ) from error
             raise SettingsError(
                 f"the history {path} cannot be used: {error}",
-                hint="free disk space; if it is damaged, set the file aside for a new one",
+                hint="free disk space, or choose another --state-dir",
             ) from error
 
     def close(self) -> None:
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
-    def _migrate(self) -> None:
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+    def begin_anew(self, *, at: float) -> str:
+        """Sets the damaged file aside and begins a new one; returns where the old one lies, ''
+        where nothing was left of it.
+
+        Raises HistoryError where that cannot be done now; it may be asked for again.
+        """
+        try:
+            return self._anew(at)
+        except (OSError, sqlite3.Error, SettingsError) as error:
+            raise HistoryError(f"a new history cannot be begun: {error}") from error
+
+    def _anew(self, at: float) -> str:
+        ours = self._db is None or identity(self.path) == self._identity
+        self.close()
+        self._moved = set_aside(self.path, at=at, whole=ours) or self._moved
+        self._file = None
+        self._open()
+        self.damaged, self._moved = self._moved, ""
+        if self._service is not None:
+            with self._transaction(durable=True) as db:
+                db.execute(_SERVICE, self._service)
+        return self.damaged
+
+    def _open(self) -> None:
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        db = sqlite3.connect(self.path, timeout=OPEN_SECONDS, isolation_level=None)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            self._migrate(db)
+            db.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
+        except BaseException:
+            db.close()
+            raise
+        self._db = db
+        self._identity = identity(self.path)
+        self._size = size(self.path)
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        found = db.execute("PRAGMA user_version").fetchone()[0]
         if found > SCHEMA_VERSION:
             raise SettingsError(
                 f"the history {self.path} was written by a newer torch (schema {found})",
@@ -55,7 +129,7 @@ class Store:
             )
         for version in range(found + 1, SCHEMA_VERSION + 1):
             script = (files("torch.history") / "schema" / f"{version:03}.sql").read_text("utf-8")
-            self._db.executescript(
+            db.executescript(
                 f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version};\nCOMMIT;"
             )
 
@@ -68,108 +142,145 @@ class Store:
 
         `durable` False leaves out the fsync: such a commit survives the death of the service
         but may be lost with the power, which is enough for "it is running now".
+        Raises HistoryError, and HistoryDamaged where only `begin_anew` helps.
         """
         lost: set[str] = set()
-        with self._transaction(durable):
+        file = self._file
+        with self._transaction(durable) as db:
             for record in records:
                 for entry in record.entries:
-                    if not self._insert(entry, at, boot_id):
+                    if not rows.insert(db, entry, at=at, boot_id=boot_id):
                         lost.add(entry.run.id)
-                self._db.executemany(_PROGRESS, map(_progress, record.progress))
-                self._db.executemany(_DEFINITION, map(_definition, record.definitions))
+                for progress in record.progress:
+                    if progress.run.id not in lost:
+                        rows.advance(db, progress, at=at, boot_id=boot_id)
+                rows.define(db, record.definitions, at=at)
+                for pausing in record.pauses:
+                    rows.pause(db, pausing)
+                if record.file is not None and record.file != file:
+                    file = record.file
+                    rows.load(db, file, at=at)
                 if record.watermark is not None:
-                    self._set_meta("watermark", str(record.watermark))
+                    rows.set_meta(db, "watermark", str(record.watermark))
                 if record.rebooted:
-                    self._set_meta("boot_id", boot_id)
+                    rows.set_meta(db, "boot_id", boot_id)
+            rows.set_meta(db, "seen_at", repr(at))
+        self._file = file
         return frozenset(lost)
 
+    def begin_service(self, *, pid: int, boot_id: str, at: float) -> None:
+        """A service lives from now on. A span that is still open is of one that died: it ends
+        with the last commit. Raises HistoryError."""
+        with self._transaction(durable=True) as db:
+            db.execute(
+                "UPDATE service SET how = 'died', ended_at = max(started_at, coalesce((SELECT "
+                "cast(value AS REAL) FROM meta WHERE key = 'seen_at'), 0)) WHERE ended_at IS NULL"
+            )
+            db.execute(_SERVICE, (pid, boot_id, at))
+            rows.set_meta(db, "seen_at", repr(at))
+        self._service = (pid, boot_id, at)
+
+    def end_service(self, *, at: float, how: str) -> None:
+        """It ends now; `how` is for people. Raises HistoryError."""
+        with self._transaction(durable=True) as db:
+            db.execute("UPDATE service SET ended_at = ?, how = ? WHERE ended_at IS NULL", (at, how))
+            rows.set_meta(db, "seen_at", repr(at))
+        self._service = None
+
+    def prune(self, limits: Limits, *, after: int = 0, limit: int = 100) -> Slice:
+        """Looks at `limit` rows beyond `after`, oldest first, and removes those that may go: a
+        few milliseconds, and no fsync. Raises HistoryError."""
+        with self._transaction(durable=False) as db:
+            return prune.prune(db, limits, after=after, limit=limit)
+
+    def prune_rest(self, limits: Limits, *, limit: int = 100) -> bool:
+        """Removes what only removed rows needed; True: there is more. Raises HistoryError."""
+        with self._transaction(durable=False) as db:
+            return prune.prune_rest(db, limits, limit=limit) >= limit
+
     @contextlib.contextmanager
-    def _transaction(self, durable: bool) -> Iterator[None]:
+    def _transaction(self, durable: bool) -> Iterator[sqlite3.Connection]:
+        with self._connected() as db:
+            if identity(self.path) != self._identity:
+                raise HistoryDamaged("the file was removed or replaced")
+            before, self._size = self._size, size(self.path)
+            if self._size < before:
+                raise HistoryDamaged("the file was cut short")
+            try:
+                db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                db.execute("BEGIN IMMEDIATE")
+                yield db
+                db.execute("COMMIT")
+            finally:
+                if db.in_transaction:
+                    with contextlib.suppress(sqlite3.Error):
+                        db.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        if self._db is None:
+            raise HistoryDamaged("a new history could not be begun")
         try:
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise HistoryError(str(error)) from error
-        finally:
-            if self._db.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("ROLLBACK")
+            yield self._db
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            kind = HistoryDamaged if is_damage(error) else HistoryError
+            raise kind(str(error)) from error
 
-    def _insert(self, entry: Entry, at: float, boot_id: str) -> bool:
-        run, ending = entry.run, entry.ending
-        row = (
-            run.id, run.task, run.fire_time, entry.last, entry.count, run.trigger.value,
-            run.attempt, State.FINISHED.value if ending else State.INTENT.value,
-            ending.outcome.value if ending else None, ending.reason if ending else "",
-            at, at if ending else None, run.version, boot_id,
-        )  # fmt: skip
-        return self._db.execute(_ENTRY, row).rowcount == 1
+    # ── what a new service asks of the old one's file; each raises HistoryError ───────────
 
-    def _set_meta(self, key: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-
-    # ── what a new service asks of the old one's file ─────────────────────────────────────
+    def recall(self, *, at: float) -> Past:
+        """All that is asked below, in one. A file that turns out to be damaged is set aside
+        (`damaged`, `reason`), and nothing is known. Raises SettingsError where even that cannot
+        be done."""
+        try:
+            try:
+                return self._asked(past.recall, at)
+            except HistoryDamaged as error:
+                self.reason = str(error)
+                self.begin_anew(at=at)
+                return self._asked(past.recall, at)
+        except HistoryError as error:
+            raise SettingsError(
+                f"the history {self.path} cannot be read: {error}",
+                hint="look at the disk, or choose another --state-dir",
+            ) from error
 
     def watermark(self) -> FireTime | None:
-        found = self._meta("watermark")
-        return None if found is None else FireTime(int(found))
+        return self._asked(past.watermark)
 
     def boot_id(self) -> str | None:
         """The boot whose `@reboot` fires are decided; None before the first."""
-        return self._meta("boot_id")
+        return self._asked(past.meta, "boot_id")
 
-    def decided(self) -> dict[str, tuple[str, FireTime]]:
-        """Task -> (digest of the definition last in force, up to where its fires are decided).
+    def decided(self, at: float | None = None) -> dict[str, tuple[str, FireTime]]:
+        """Task -> (digest last in force, up to where its fires are decided): `past.decided`."""
+        return self._asked(past.decided, at)
 
-        That is the latest of three: where the definition began, the watermark, and the newest
-        fire that has a row, since some are decided ahead of the watermark.
-        """
-        watermark = self.watermark() or 0
-        newest = "SELECT coalesce(max(fire_time), 0) FROM run"
-        rows = self._db.execute(
-            f"SELECT task, digest, max(since, ?, ({newest} WHERE run.task = definition.task)) "
-            "FROM definition",
-            (watermark,),
-        )
-        return {task: (digest, FireTime(decided)) for task, digest, decided in rows}
+    def unfinished(self) -> list[Unfinished]:
+        """Every run that no end is recorded for, in the order of recording."""
+        return self._asked(past.unfinished)
 
-    def unfinished(self) -> list[tuple[str, str, str]]:
-        """(run id, task, state) of every run that no end is recorded for, oldest first."""
-        rows = self._db.execute(
-            "SELECT id, task, state FROM run WHERE state <> 'finished' ORDER BY seq"
-        )
-        return rows.fetchall()
+    def paused(self) -> dict[str, Pause]:
+        return self._asked(past.paused)
 
-    def _meta(self, key: str) -> str | None:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+    def newest_ends(self, tasks: Iterable[str]) -> dict[str, tuple[Run, Ending, float]]:
+        """Each task's newest run that has ended, how and when."""
+        return self._asked(past.newest_ends, tasks)
 
+    def is_recorded(self, run_ids: Iterable[str]) -> set[str]:
+        """Those of the ids that have a row."""
+        return self._asked(past.is_recorded, run_ids)
 
-_ENTRY = """
-INSERT OR IGNORE INTO run (id, task, fire_time, last_fire, count, trigger, attempt, state,
-                           outcome, reason, recorded_at, ended_at, version, boot_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_PROGRESS = """
-UPDATE run SET state = ?, pid = coalesce(?, pid), started_at = coalesce(?, started_at),
-               ended_at = ?, outcome = ?, exit_code = ?, signal = ?, reason = ?
-WHERE id = ? AND state <> 'finished'
-"""
-_DEFINITION = "INSERT OR REPLACE INTO definition (task, digest, since) VALUES (?, ?, ?)"
+    def _asked(
+        self, ask: Callable[Concatenate[sqlite3.Connection, _P], _R],
+        *values: _P.args, **keys: _P.kwargs,
+    ) -> _R:  # fmt: skip
+        with self._connected() as db:
+            try:
+                return ask(db, *values, **keys)
+            except (ValueError, TypeError, OverflowError) as error:
+                # What we have not written: a page of something else in the place of ours.
+                raise HistoryDamaged(f"a row is not to be understood: {error}") from error
 
 
-def _progress(progress: Progress) -> tuple[object, ...]:
-    end = progress.ending
-    if end is None:
-        state, times = State.RUNNING.value, (progress.pid, progress.at, None)
-        return (state, *times, None, None, None, "", progress.run_id)
-    return (
-        State.FINISHED.value, None, None, progress.at, end.outcome.value, end.exit_code,
-        end.signal, end.reason, progress.run_id,
-    )  # fmt: skip
-
-
-def _definition(definition: Definition) -> tuple[object, ...]:
-    return (definition.task, definition.digest, definition.since)
+_SERVICE = "INSERT INTO service (pid, boot_id, started_at) VALUES (?, ?, ?)"

@@ -1,0 +1,47 @@
+"""What options and variables say of the history's size."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from torch.errors import SettingsError
+from torch.settings import Settings, resolve
+
+
+def resolved(**environ: str) -> Settings:
+    return resolve({"HOME": "/home/a", **environ}, uid=1000)
+
+
+def test_ninety_days_and_a_million_rows_are_kept():
+    found = resolved()
+    assert (found.history_days, found.history_rows) == (90, 1_000_000)
+
+
+def test_variables_say_how_much_is_kept():
+    found = resolved(TORCH_HISTORY_DAYS="7", TORCH_HISTORY_ROWS="5000")
+    assert (found.history_days, found.history_rows) == (7, 5000)
+
+
+def test_an_empty_variable_is_no_variable():
+    assert resolved(TORCH_HISTORY_DAYS="").history_days == 90
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "90d", "1.5", "٣", "9" * 30, "36501"])
+def test_days_that_cannot_be_are_refused_with_the_range(text):
+    with pytest.raises(SettingsError, match=r"TORCH_HISTORY_DAYS .* from 1 to 36500") as caught:
+        resolved(TORCH_HISTORY_DAYS=text)
+    assert caught.value.hint == "unset it for 90"
+
+
+def test_fewer_than_a_thousand_rows_are_refused():
+    with pytest.raises(SettingsError, match="from 1000 to"):
+        resolved(TORCH_HISTORY_ROWS="999")
+
+
+def test_settings_go_through_json_whole():
+    found = resolved(TORCH_HISTORY_ROWS="5000")
+    through: dict[str, Any] = json.loads(json.dumps(found.as_dict()))
+    assert Settings(**through) == found
