@@ -25,3 +25,8 @@ def until(
         if time.monotonic() > end:
             raise AssertionError(f"after {deadline:g} s still not so: {what}")
         select.select([], [], [], pause)
+
+
+def let_pass(seconds: float) -> None:
+    """For faults alone: the instant of the fault is the input of the test, nothing is awaited."""
+    time.sleep(seconds)

@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from tests.acceptance.conftest import alive
+from tests.service import alive
 from tests.waiting import until
 
 OUTLIVES = "echo + >>DIR/NAME; sleep 1.7; echo - >>DIR/NAME"

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.acceptance.conftest import alive
+from tests.service import alive
 from tests.waiting import until
 
 HEARTBEAT = """

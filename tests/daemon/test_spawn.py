@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -29,17 +30,19 @@ def make_run(**changes):
 class Started:
     """A run spawned for a test, waited for and cleaned up."""
 
-    def __init__(self, folder: Path, task: Task, run: Run | None = None) -> None:
+    def __init__(
+        self, folder: Path, task: Task, run: Run | None = None, runs: Path | None = None
+    ) -> None:
         self.run = run or make_run()
         self.output = folder / "out"
         self.run_file = folder / self.run.id
         fd = os.open(self.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            spawned = spawn(self.run, task, runs_dir=str(folder), output_fd=fd)
+            spawned = spawn(self.run, task, runs_dir=str(runs or folder), output_fd=fd)
         finally:
             os.close(fd)
         self.pid = spawned.pid
-        assert release(spawned)
+        assert release(spawned.go)
 
     def wait(self) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
@@ -52,12 +55,19 @@ def start(folder: Path, command: str | tuple[str, ...], **keys) -> Started:
     return Started(folder, Task(name="t", command=command, **keys))
 
 
+def test_a_folder_of_run_files_that_was_taken_away_is_made_again(tmp_path):
+    folder = tmp_path / "runs"
+    run = Started(tmp_path, Task(name="t", command="true"), runs=folder)
+    assert run.wait() == 0
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert (folder / "r-1").exists()
+
+
 def test_the_run_file_tells_start_and_exit_code(tmp_path):
     run = start(tmp_path, "exit 7")
     assert run.wait() == 7
     begun, ended = run.run_file.read_text().splitlines()
-    assert begun.split()[:2] == ["S", str(run.pid)]
-    assert begun.split()[2].isdigit()
+    assert begun == f"S {run.pid}"
     assert ended == "X 7"
 
 

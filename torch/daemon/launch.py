@@ -58,12 +58,12 @@ def in_background(settings: Settings, clock: Clock) -> int:
         os.close(writing)
         signals.restore(mask)
     try:
-        text = _read(reading, clock)
+        text, ended = _read(reading, clock)
     finally:
         os.close(reading)
     if starter.poll() is None:
         starter.returncode = 0  # it lives on or detaches by itself; nobody waits for it here
-    return _understand(text, settings)
+    return _understand(text, ended, settings)
 
 
 def _argv(settings: Settings, *, ready_fd: int | None) -> list[str]:
@@ -72,8 +72,8 @@ def _argv(settings: Settings, *, ready_fd: int | None) -> list[str]:
     return [sys.executable, "-I", "-m", "torch.daemon", order]
 
 
-def _read(fd: int, clock: Clock) -> str:
-    """Everything until the service says its word, closes the pipe, or time is up."""
+def _read(fd: int, clock: Clock) -> tuple[str, bool]:
+    """Everything until the service says its word, closes the pipe (True), or time is up."""
     until = clock.now().mono + START_LIMIT
     text = b""
     while (left := until - clock.now().mono) > 0:
@@ -83,11 +83,11 @@ def _read(fd: int, clock: Clock) -> str:
         text += more
         last = text.splitlines()[-1:] if text.endswith(b"\n") else []
         if not more or (last and last[0].startswith((b"ready ", b"failed "))):
-            break
-    return text.decode("utf-8", "replace")
+            return text.decode("utf-8", "replace"), not more
+    return text.decode("utf-8", "replace"), False
 
 
-def _understand(text: str, settings: Settings) -> int:
+def _understand(text: str, ended: bool, settings: Settings) -> int:
     lines = text.splitlines()
     for line in lines:
         word, _, rest = line.partition(" ")
@@ -102,6 +102,11 @@ def _understand(text: str, settings: Settings) -> int:
     if lines:
         raise SettingsError(
             f"the service died while it started: {lines[-1]}", hint=f"see {settings.log}"
+        )
+    if ended:
+        raise TryAgain(
+            "the service died while it started, without a word",
+            hint=f"was it killed? start it again; see {settings.log}",
         )
     raise TryAgain(
         f"the service was not ready within {START_LIMIT:g} s",

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,7 +19,6 @@ from torch.clock import Clock, FireTime, rfc3339
 from torch.daemon.loop import Loop
 from torch.errors import Problem, TaskFileError
 from torch.event import Event, ReloadRefused, TaskFileWarned
-from torch.history.store import Store
 from torch.schedule.messages import Loaded
 from torch.schedule.reload import Diff, diff
 from torch.settings import Settings
@@ -58,14 +57,19 @@ class Loader:
 
     # ── in ────────────────────────────────────────────────────────────────────────────────
 
-    async def first_load(self, store: Store, *, rebooted: bool) -> Reading:
-        """Reads the file and gives it to the core. Raises TaskFileError: nothing starts."""
+    async def first_load(
+        self, recover: Callable[[dict[str, Task]], Awaitable[None]], *,
+        decided: Mapping[str, tuple[str, FireTime]], rebooted: bool,
+    ) -> Reading:  # fmt: skip
+        """Reads the file and gives it to the core, after what `recover` has for it. Raises
+        TaskFileError: nothing starts."""
         reading, fresh = await self._read()
         if reading.refused:
             raise TaskFileError(reading.problems)
         self._warn(reading)
         tasks = self._assemble(reading, fresh)
-        since = _decided(store, tasks)
+        since = _decided(decided, tasks)
+        await recover({task.name: task for task in tasks})
         await self._take(reading, tasks, since=since, rebooted=rebooted)
         if self._again:  # a signal that came while the file was read may mean a newer one
             self.reload_soon()
@@ -138,7 +142,13 @@ class Loader:
         self._version = Version(reading=reading, at=self._clock.now().wall)
         self._problem = ""
         await self._loop.ask(
-            Loaded(tasks=tasks, version=reading.hash, since=since, rebooted=rebooted)
+            Loaded(
+                tasks=tasks,
+                version=reading.hash,
+                commit=reading.commit,
+                since=since,
+                rebooted=rebooted,
+            )
         )
 
     def _refuse(self, reading: Reading, dry_run: bool) -> dict[str, Any]:
@@ -212,9 +222,10 @@ class Loader:
         )
 
 
-def _decided(store: Store, tasks: tuple[Task, ...]) -> dict[str, FireTime]:
+def _decided(
+    known: Mapping[str, tuple[str, FireTime]], tasks: tuple[Task, ...]
+) -> dict[str, FireTime]:
     """Up to where an earlier service decided each task's fires, if it had the same definition."""
-    known = store.decided()
     found = ((task.name, task.digest, known.get(task.name)) for task in tasks)
     return {name: last[1] for name, digest, last in found if last and last[0] == digest}
 

@@ -19,9 +19,9 @@ from torch.daemon.supervisor import Supervisor
 from torch.event import Event
 from torch.schedule.messages import (
     Command,
+    HistoryReset,
     Leave,
     Message,
-    Record,
     Refuse,
     Start,
     Stop,
@@ -29,7 +29,12 @@ from torch.schedule.messages import (
     Unrecorded,
     Woke,
 )
+from torch.schedule.record import Record
 from torch.schedule.scheduler import Scheduler
+
+BEAT = 60.0
+"""Seconds between two signs of life in the history, which say how long a service lived that was
+killed: `torch explain` tells by them when nobody was there to fire."""
 
 _LOST = "this fire has its disposition already"
 
@@ -52,6 +57,7 @@ class Loop:
         self._timers = {c: Timer(c) for c in (CLOCK_REALTIME, CLOCK_BOOTTIME)}
         for timer in self._timers.values():
             asyncio.get_running_loop().add_reader(timer.fd, self._wake, timer)
+        self._beat_timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
 
     def perform_by(self, supervisor: Supervisor) -> None:
         """Loop and supervisor need each other; this joins them."""
@@ -60,6 +66,11 @@ class Loop:
     def post(self, message: Message) -> None:
         """Puts a message into the inbox. From this thread only."""
         self._enqueue(message, None)
+
+    def _post_first(self, message: Unrecorded) -> None:
+        """Before all else: a slot that frees up must not go to a fire that has no row."""
+        self._enqueue(message, None)
+        self._inbox.rotate(1)
 
     async def ask(self, message: Message) -> tuple[Command, ...]:
         """Posts a message; returns what the core answered, once that is performed."""
@@ -71,7 +82,12 @@ class Loop:
         """Returns when the core has said that nothing is left to do."""
         await self._left.wait()
 
+    def _beat(self) -> None:
+        self._beat_timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
+        self._follow(self._recorder.write([Record()], self._clock.now()))
+
     def close(self) -> None:
+        self._beat_timer.cancel()
         for timer in self._timers.values():
             asyncio.get_running_loop().remove_reader(timer.fd)
             timer.close()
@@ -93,8 +109,10 @@ class Loop:
         answers = []
         records: list[Record] = []
         acts: list[Command] = []
-        while self._inbox:
-            message, answer = self._inbox.popleft()
+        # Time comes last: a run that has ended by now is not told that its timeout is over.
+        heard = sorted(self._inbox, key=lambda each: isinstance(each[0], Woke))
+        self._inbox.clear()
+        for message, answer in heard:
             commands = self.scheduler.handle(message, self._clock.now())
             records += [c for c in commands if isinstance(c, Record)]
             acts += [c for c in commands if not isinstance(c, Record)]
@@ -102,20 +120,29 @@ class Loop:
         written = self._recorder.write(records, self._clock.now())
         self._follow(written)
         for act in acts:
-            self._perform(act, written.refused)
+            try:
+                self._perform(act, written.refused)
+            except Exception as error:  # noqa: BLE001  # a fault of ours must not stop the others
+                self._fault(error)
         for answer, commands in answers:
             if answer is not None and not answer.done():
                 answer.set_result(_answered(commands, written))
         self._set_timers()
 
+    def _fault(self, error: Exception) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_exception_handler({"message": "a command failed", "exception": error})
+
     def _follow(self, written: Written) -> None:
         """The core hears which intents were refused; ends that are on disk free their files."""
         if self._supervisor is not None:
             self._supervisor.forget(written.ended)
+        if written.reset:
+            self.post(HistoryReset())
         if written.failed:
             if written.refused or not self._failing:
                 run_ids = tuple(sorted(written.refused))
-                self.post(Unrecorded(run_ids=run_ids, reason=written.failed))
+                self._post_first(Unrecorded(run_ids=run_ids, reason=written.failed))
             if self._retry is None:
                 self._retry = asyncio.get_running_loop().call_later(RETRY, self._write_owed)
             self._failing = True
@@ -123,7 +150,7 @@ class Loop:
         self._failing = False
         if written.refused:
             run_ids = tuple(sorted(written.refused))
-            self.post(Unrecorded(run_ids=run_ids, reason=_LOST, lost=True))
+            self._post_first(Unrecorded(run_ids=run_ids, reason=_LOST, lost=True))
 
     def _write_owed(self) -> None:
         self._retry = None

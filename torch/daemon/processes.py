@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Set
 from dataclasses import dataclass
 
 _MARK = b"TORCH_RUN_ID="
@@ -51,7 +51,7 @@ def boot_id() -> str:
 
 def find(runs: Mapping[str, int]) -> dict[str, list[Process]]:
     """The living processes of each run, without the shim. `runs` maps run id to shim pid."""
-    sessions = {shim: run_id for run_id, shim in runs.items()}
+    sessions = {shim: run_id for run_id, shim in runs.items() if shim}
     found: dict[str, list[Process]] = {run_id: [] for run_id in runs}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -64,6 +64,39 @@ def find(runs: Mapping[str, int]) -> dict[str, list[Process]]:
         if run_id is not None:
             found[run_id].append(Process(pid, stat.started, stat.group, stat.name))
     return found
+
+
+def shims(run_ids: Set[str]) -> dict[str, tuple[int, int]]:
+    """Run id -> pid and start time (ticks) of its living shim: it carries the mark, leads its
+    session, and has the run file open."""
+    found: dict[str, tuple[int, int]] = {}
+    for entry in os.listdir("/proc") if run_ids else ():
+        if not entry.isdigit():
+            continue
+        pid = int(entry)
+        stat = _stat(pid)
+        if stat is None or stat.session != pid or stat.state in "ZX":
+            continue
+        run_id = _marked(pid, run_ids)
+        if run_id is not None and _has_open(pid, f"/{run_id}"):
+            found[run_id] = (pid, stat.started)
+    return found
+
+
+def lives(pid: int) -> bool:
+    """Whether there is a process of this pid, ours or not; a zombie is none."""
+    stat = _stat(pid)
+    return stat is not None and stat.state not in "ZX"
+
+
+def environment(pid: int) -> dict[str, str]:
+    """What the process was started with; {} where it is gone or not ours to see."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return {}
+    return dict(each.partition("=")[::2] for each in text.split("\0") if "=" in each)
 
 
 def send(process: Process, number: signal.Signals) -> bool:
@@ -106,7 +139,16 @@ def _stat(pid: int) -> _Stat | None:
     return _Stat(name, fields[0], parent, group, session, int(fields[19]))
 
 
-def _marked(pid: int, runs: Mapping[str, int]) -> str | None:
+def _has_open(pid: int, name: str) -> bool:
+    """Whether it has a file of this name open: while its command runs, the shim's standard input
+    is the command's, and the run file waits on another descriptor."""
+    folder = f"/proc/{pid}/fd"
+    with contextlib.suppress(OSError):
+        return any(os.readlink(f"{folder}/{fd}").endswith(name) for fd in os.listdir(folder))
+    return False
+
+
+def _marked(pid: int, runs: Container[str]) -> str | None:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             environ = file.read()

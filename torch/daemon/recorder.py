@@ -2,18 +2,19 @@
 
 Owns what is still to be written. A batch that the history refuses loses its intents (the
 core is told, and they do not start); everything else in it is owed and tried again every
-second, in order, until the disk is writable: no end of a run is forgotten.
+second, in order, until the disk is writable: no end of a run is forgotten. A file that is
+damaged is set aside, and the batch goes into a new one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch.clock import Now
-from torch.event import Event, HistoryRecovered
-from torch.history.store import HistoryError, Store
-from torch.schedule.messages import Record
+from torch.event import Event, HistoryRecovered, HistorySetAside
+from torch.history.store import HistoryDamaged, HistoryError, Store
+from torch.schedule.record import Record, Step, withheld
 
 RETRY = 1.0
 """Seconds between tries to write what is owed."""
@@ -22,11 +23,13 @@ RETRY = 1.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """What became of a batch. `refused`: intents that must not start. `failed`: why, '' if the
-    batch is on disk and the refused ones merely lost their identity to an earlier row."""
+    batch is on disk and the refused ones merely lost their identity to an earlier row.
+    `reset`: it stands in a new history, which knows nothing of what was before the batch."""
 
     refused: frozenset[str] = frozenset()
     failed: str = ""
     ended: tuple[str, ...] = ()  # run ids whose end is on disk now
+    reset: bool = False
 
 
 class Recorder:
@@ -36,6 +39,7 @@ class Recorder:
         self._tell = tell
         self._owed: list[Record] = []
         self._failing_since: float | None = None
+        self._reset = False  # a new history was begun, and nothing is written in it yet
 
     @property
     def owes(self) -> bool:
@@ -46,31 +50,42 @@ class Recorder:
         records = [*self._owed, *batch]
         if not records:
             return Written()
-        durable = any(r.entries or r.definitions or r.rebooted or _ends(r) for r in records)
         try:
-            refused = self._store.commit(
-                records, at=now.wall, boot_id=self._boot_id, durable=durable
-            )
+            refused = self._commit(records, now)
         except HistoryError as error:
             return self._fail(batch, str(error), now)
         self._owed = []
+        reset, self._reset = self._reset, False
         if self._failing_since is not None:
             self._tell(HistoryRecovered(seconds=now.mono - self._failing_since))
             self._failing_since = None
-        return Written(refused=refused, ended=tuple(i for r in records for i in _ends(r)))
+        ended = tuple(i for r in records for i in _ends(r))
+        return Written(refused=refused, ended=ended, reset=reset)
+
+    def _commit(self, records: list[Record], now: Now) -> frozenset[str]:
+        durable = any(map(_is_durable, records))
+        try:
+            return self._store.commit(records, at=now.wall, boot_id=self._boot_id, durable=durable)
+        except HistoryDamaged as error:
+            path = self._store.begin_anew(at=now.wall)
+            self._reset = True
+            self._tell(HistorySetAside(path=path, reason=str(error)))
+        return self._store.commit(records, at=now.wall, boot_id=self._boot_id)
 
     def _fail(self, batch: list[Record], reason: str, now: Now) -> Written:
         if self._failing_since is None:
             self._failing_since = now.mono
-        intents = frozenset(e.run.id for r in batch for e in r.entries if e.ending is None)
-        for record in batch:
-            kept = tuple(e for e in record.entries if e.ending is not None)
-            progress = tuple(p for p in record.progress if p.run_id not in intents)
-            owed = replace(record, entries=kept, progress=progress, rebooted=False)
-            if owed.entries or owed.progress or owed.definitions or owed.watermark is not None:
-                self._owed.append(owed)
-        return Written(refused=intents, failed=reason)
+        refused, owed = withheld(batch)
+        self._owed += owed
+        return Written(refused=refused, failed=reason)
+
+
+def _is_durable(record: Record) -> bool:
+    """Whether losing it with the power would start something twice, or forget what was asked.
+    An offer is: after it nobody may say that the run still waits."""
+    told = record.entries or record.definitions or record.pauses or record.rebooted
+    return bool(told) or any(p.step in (Step.OFFERED, Step.ENDED) for p in record.progress)
 
 
 def _ends(record: Record) -> tuple[str, ...]:
-    return tuple(p.run_id for p in record.progress if p.ending is not None)
+    return tuple(p.run.id for p in record.progress if p.step is Step.ENDED)

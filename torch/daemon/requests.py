@@ -16,17 +16,29 @@ from dataclasses import asdict
 from typing import Any
 
 from torch.clock import Clock, rfc3339
+from torch.daemon import status
 from torch.daemon.load import Loader
 from torch.daemon.loop import Loop
 from torch.errors import TryAgain, UsageError
-from torch.event import Event, RunEnded, RunNotStarted
+from torch.event import Event, RunEnded, RunNotStarted, TaskResumed
 from torch.run import Ending, Outcome
-from torch.schedule.firing import TaskState
-from torch.schedule.live import LiveRun
-from torch.schedule.messages import KillAsked, Refuse, RunAsked, Start, StopAsked, StopMode
-from torch.task import TaskType
+from torch.schedule.messages import (
+    Command,
+    KillAsked,
+    Message,
+    PauseAsked,
+    Refuse,
+    ResumeAsked,
+    RunAsked,
+    Start,
+    StopAsked,
+    StopMode,
+    Tell,
+)
+from torch.schedule.offering import TaskState
 
-_MODES = {"drain": StopMode.DRAIN, "now": StopMode.NOW}
+_LONGEST = 400 * 86_400  # seconds; more than the longest duration there is
+_MODES = {"drain": StopMode.DRAIN, "now": StopMode.NOW, "keep": StopMode.KEEP}
 
 
 class Requests:
@@ -42,11 +54,14 @@ class Requests:
         )  # ended before they were awaited
         self._known: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "status": self._status,
+            "task": self._task,
             "file": self._file,
             "reload": self._reload,
             "stop": self._stop,
             "run": self._run,
             "kill": self._kill,
+            "pause": self._pause,
+            "resume": self._resume,
         }
         self.ready = False
 
@@ -74,39 +89,28 @@ class Requests:
     # ── reading ───────────────────────────────────────────────────────────────────────────
 
     async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        scheduler = self._loop.scheduler
         return {
             "pid": os.getpid(),
-            "ready": self.ready and not self._loop.scheduler.stopping,
-            "stopping": self._loop.scheduler.stopping,
+            "ready": self.ready and not scheduler.stopping,
+            "stopping": scheduler.stopping,
             "since": rfc3339(self._since),
             "address": self._address,
             "address_given": self._loader.settings.address is not None,
             "host": socket.gethostname(),
             "version": self._loader.version(),
-            "tasks": [self._task(state) for state in self._loop.scheduler.states()],
+            "tasks": [status.of_task(state, scheduler) for state in scheduler.states()],
         }
+
+    async def _task(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One task as `status` shows it, without the others."""
+        name = str(request.get("task"))
+        self._must_know(name)
+        found = status.of_task(self._state(name), self._loop.scheduler)
+        return {"task": found, "version": self._loader.version()}
 
     async def _file(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"file": self._loader.settings.task_file}
-
-    def _task(self, state: TaskState) -> dict[str, Any]:
-        scheduler = self._loop.scheduler
-        task = state.task
-        live = scheduler.live.of(task.name)
-        return {
-            "name": task.name,
-            "type": task.type.value,
-            "state": _word(state, len(live)),
-            "running": len(live),
-            "max": task.max,
-            "waiting": len(state.waiting),
-            "last": _last(state),
-            "next": rfc3339(scheduler.next_fire(task.name)),
-            "schedule": [schedule.text for schedule in task.schedule],
-            "description": task.description,
-            "owner": task.owner,
-            "runs": [_live(run) for run in live],
-        }
 
     # ── changing ──────────────────────────────────────────────────────────────────────────
 
@@ -118,19 +122,16 @@ class Requests:
         live = [run for s in states for run in self._loop.scheduler.live.of(s.task.name)]
         mode = _MODES.get(str(request.get("mode")))
         if mode is None:
-            raise UsageError("a stop is 'drain' or 'now'", hint="keeping runs is not there yet")
+            raise UsageError("a stop is 'drain', 'now' or 'keep'", hint="upgrade torch?")
         self._loop.post(StopAsked(mode=mode, reason="torch stop"))
         grace = max((run.task.grace for run in live), default=0.0)
-        return {"pid": os.getpid(), "runs": len(live), "grace": grace}
+        kept = len(live) if mode is StopMode.KEEP else 0
+        return {"pid": os.getpid(), "runs": len(live) - kept, "kept": kept, "grace": grace}
 
     async def _run(self, request: dict[str, Any]) -> dict[str, Any]:
         task = str(request.get("task"))
         self._must_know(task)
-        commands = await self._loop.ask(RunAsked(task=task))
-        for command in commands:
-            if isinstance(command, Refuse):
-                error = TryAgain if command.for_now else UsageError
-                raise error(command.reason, hint=command.hint)
+        commands = await self._ask(RunAsked(task=task))
         run = next(command.run for command in commands if isinstance(command, Start))
         if not request.get("wait"):
             return {"run": run.id}
@@ -156,6 +157,43 @@ class Requests:
         await self._loop.ask(KillAsked(run_ids=tuple(runs), by_force=bool(request.get("by_force"))))
         return {"runs": runs}
 
+    async def _pause(self, request: dict[str, Any]) -> dict[str, Any]:
+        """A cron task's runs go on; those of a daemon task are stopped."""
+        task, until = str(request.get("task")), request.get("until")
+        self._must_know(task)
+        if until is not None and not _is_ahead(until, self._clock.now().wall):
+            raise UsageError("a pause ends in the future", hint="example: --for 1h")
+        await self._ask(PauseAsked(task=task, until=until))
+        state = self._state(task)
+        live = self._loop.scheduler.live.of(task)
+        stopped = sum(run.fate is not None for run in live) if state.keeper is not None else 0
+        paused = status.of_task(state, self._loop.scheduler)["paused"]
+        return {"task": task, "paused": paused, "running": len(live) - stopped, "stopped": stopped}
+
+    async def _resume(self, request: dict[str, Any]) -> dict[str, Any]:
+        task = str(request.get("task"))
+        self._must_know(task)
+        commands = await self._ask(ResumeAsked(task=task))
+        told = [command.event for command in commands if isinstance(command, Tell)]
+        skipped = sum(e.skipped for e in told if isinstance(e, TaskResumed) and e.task == task)
+        return {
+            "task": task,
+            "skipped": skipped,
+            "next": rfc3339(self._loop.scheduler.next_fire(task)),
+        }
+
+    async def _ask(self, message: Message) -> tuple[Command, ...]:
+        """What the core does about it. Raises TryAgain and UsageError where it refuses."""
+        commands = await self._loop.ask(message)
+        for command in commands:
+            if isinstance(command, Refuse):
+                error = TryAgain if command.for_now else UsageError
+                raise error(command.reason, hint=command.hint)
+        return commands
+
+    def _state(self, task: str) -> TaskState:
+        return next(s for s in self._loop.scheduler.states() if s.task.name == task)
+
     def _must_know(self, name: str) -> None:
         names = [state.task.name for state in self._loop.scheduler.states()]
         if name not in names:
@@ -164,48 +202,5 @@ class Requests:
             raise UsageError(f"no task or live run '{name}' on this host", hint=hint)
 
 
-def _word(state: TaskState, live: int) -> str:
-    """A task's state in one word, the most urgent first."""
-    if not state.present:
-        return "removed"
-    if not state.task.enabled:
-        return "disabled"
-    if state.keeper is not None and state.keeper.crash_looping:
-        return "crash-looping"
-    if state.task.type is TaskType.DAEMON and live < state.task.max:
-        return "restarting"
-    if live:
-        return "running"
-    return "failing" if _bad(state) else "idle"
-
-
-def _bad(state: TaskState) -> bool:
-    return state.last is not None and state.last[1].outcome not in (
-        Outcome.SUCCEEDED,
-        Outcome.KILLED,
-    )
-
-
-def _last(state: TaskState) -> dict[str, Any] | None:
-    if state.last is None:
-        return None
-    run, ending, at = state.last
-    return {
-        "run": run.id,
-        "fire_time": rfc3339(run.fire_time),
-        "outcome": ending.outcome.value,
-        "exit_code": ending.exit_code,
-        "reason": ending.reason,
-        "ended_at": rfc3339(at, milliseconds=True),
-    }
-
-
-def _live(live: LiveRun) -> dict[str, Any]:
-    return {
-        "id": live.run.id,
-        "pid": live.pid,
-        "state": live.state.value,
-        "trigger": live.run.trigger.value,
-        "fire_time": rfc3339(live.run.fire_time),
-        "started_at": rfc3339(live.started.wall, milliseconds=True) if live.started else None,
-    }
+def _is_ahead(until: object, wall: float) -> bool:
+    return isinstance(until, int | float) and wall < until < wall + _LONGEST

@@ -30,15 +30,24 @@ from torch.daemon.logfile import LogFile, Terminal
 from torch.daemon.loop import Loop
 from torch.daemon.output import Outputs
 from torch.daemon.processes import boot_id
+from torch.daemon.pruning import Pruner
 from torch.daemon.recorder import Recorder
+from torch.daemon.recover import Recoverer
 from torch.daemon.requests import Requests
 from torch.daemon.supervisor import Supervisor
+from torch.daemon.takeover import Takeover
 from torch.daemon.watcher import Watcher, identify
 from torch.errors import NotPermitted, SettingsError, TryAgain
-from torch.event import DaemonCrashLooping, Event, PartFailed, RunEnded, ServiceReady
-from torch.history.store import Store
+from torch.event import (
+    DaemonCrashLooping,
+    Event,
+    HistorySetAside,
+    PartFailed,
+    RunEnded,
+    ServiceReady,
+)
+from torch.history.store import HistoryError, Store
 from torch.run import Outcome
-from torch.schedule.messages import StopAsked
 from torch.schedule.scheduler import Scheduler
 from torch.settings import Settings
 
@@ -62,12 +71,19 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -
         outputs = Outputs(settings.output)
         told = _Telling(sink, outputs, all_tails=foreground)
 
-        store = Store(settings.history)
+        store = Store(settings.history, at=clock.now().wall)
         parts.callback(store.close)
         boot = boot_id()
         recorder = Recorder(store, boot_id=boot, tell=told.tell)
         asyncio.get_running_loop().set_exception_handler(told.fault)
-        scheduler = Scheduler(run_ids=_run_ids(clock), lead=LEAD)
+        past = store.recall(at=clock.now().wall)
+        if store.damaged is not None:
+            told.tell(HistorySetAside(path=store.damaged, reason=store.reason))
+        with told.failing("the history"):
+            store.begin_service(pid=os.getpid(), boot_id=boot, at=clock.now().wall)
+        parts.callback(_say_goodbye, store, clock, told)
+        address = settings.address or primary_address()
+        scheduler = Scheduler(run_ids=_run_ids(clock), lead=LEAD, host=address)
         loop = Loop(scheduler=scheduler, clock=clock, recorder=recorder, tell=told.tell)
         parts.callback(loop.close)
         supervisor = Supervisor(
@@ -76,22 +92,26 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -
         parts.callback(supervisor.close)
         loop.perform_by(supervisor)
         loader = Loader(settings, loop=loop, clock=clock, tell=told.tell)
-        signals.listen(
-            stop=lambda name: loop.post(StopAsked(reason=name)),
-            reload=loader.reload_soon,
-            reopen=sink.reopen,
-        )
+        recoverer = Recoverer(store=store, runs_dir=settings.runs, boot_id=boot, clock=clock)
+        takeover = Takeover(past, recoverer=recoverer, supervisor=supervisor, loop=loop)
+        signals.listen(stop=takeover.stop, reload=loader.reload_soon, reopen=sink.reopen)
 
         seen = identify(settings.task_file)
-        first = await loader.first_load(store, rebooted=store.boot_id() != boot)
-        requests = Requests(
-            loop=loop, loader=loader, clock=clock, address=settings.address or primary_address()
+
+        first = await loader.first_load(
+            takeover.recover, decided=past.decided, rebooted=past.boot_id != boot
         )
+        requests = Requests(loop=loop, loader=loader, clock=clock, address=address)
         told.requests = requests
         await _unless_stopping(scheduler, loop)
         control = Control(settings.socket, requests.answer)
         await control.open()
         parts.push_async_callback(control.close)
+        pruner = Pruner(
+            store, clock=clock, days=settings.history_days, rows=settings.history_rows,
+            tell=told.tell,
+        )  # fmt: skip
+        parts.callback(pruner.close)
         watcher = Watcher(settings.task_file, loader.reload_soon, seen=seen)
         parts.callback(watcher.stop)
         lock.write_pid(settings.pid_file)
@@ -134,6 +154,14 @@ class _Telling:
         if self.requests is not None:
             self.requests.hear(event)
 
+    @contextlib.contextmanager
+    def failing(self, part: str) -> Iterator[None]:
+        """What is done in it may fail, and the service goes on without."""
+        try:
+            yield
+        except HistoryError as error:
+            self.tell(PartFailed(part=part, reason=str(error)))
+
     def _wants_tail(self, event: RunEnded | DaemonCrashLooping) -> bool:
         if isinstance(event, DaemonCrashLooping) or self._all_tails:
             return True
@@ -145,6 +173,11 @@ class _Telling:
         trace = traceback.extract_tb(error.__traceback__)[-1:] if error else []
         place = f" at {trace[0].filename}:{trace[0].lineno}" if trace else ""
         self.tell(PartFailed(part="the service", reason=f"{error or context['message']!r}{place}"))
+
+
+def _say_goodbye(store: Store, clock: SystemClock, told: _Telling) -> None:
+    with told.failing("the history"):
+        store.end_service(at=clock.now().wall, how="stopped")
 
 
 def raise_limits() -> None:

@@ -69,7 +69,7 @@ def spawn(run: Run, task: Task, *, runs_dir: str, output_fd: int) -> Spawned:
         environ = environment(run, task)
         command = [SHELL, "-c", SHIM, "torch", *_arguments(task), *_chain(task, environ)]
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        run_file = os.open(path, flags, 0o600)
+        run_file = _make(path, flags)
         opened.append(run_file)
         made = True
         fcntl.flock(run_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,15 +93,24 @@ def spawn(run: Run, task: Task, *, runs_dir: str, output_fd: int) -> Spawned:
     return Spawned(pid, go)
 
 
-def release(spawned: Spawned) -> bool:
-    """Begins the command. False: the shim is gone, and the command never began."""
+def _make(path: str, flags: int) -> int:
+    """Makes the run file, and its folder anew where somebody took it away."""
     try:
-        os.write(spawned.go, b"\n")
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        return os.open(path, flags, 0o600)
+
+
+def release(go: int) -> bool:
+    """Begins the command and closes the pipe. False: the shim is gone, and it never began."""
+    try:
+        os.write(go, b"\n")
         return True
     except BrokenPipeError:
         return False
     finally:
-        os.close(spawned.go)
+        os.close(go)
 
 
 def _apart(pairs: Sequence[tuple[int, int]], opened: list[int]) -> list[tuple[int, int]]:

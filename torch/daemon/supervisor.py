@@ -1,8 +1,9 @@
 """Performs start and stop; owns the live processes.
 
-Every run is a child here from its spawn until it is proven gone, and the core hears of both
-ends. A run that was told to stop is gone when nothing of it is left, not when its first
-process ends. Must not decide: what starts, stops or is killed when is the core's.
+Every run is here from its spawn, or its adoption, until it is proven gone, and the core hears
+of both ends. A run that was told to stop is gone when nothing of it is left, not when its
+first process ends; stopping.py sees to that. Must not decide: what starts, stops or is killed
+when is the core's.
 """
 
 from __future__ import annotations
@@ -10,20 +11,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from torch.clock import Clock
-from torch.daemon import processes
+from torch.daemon import runfile
 from torch.daemon.capping import Capping
+from torch.daemon.child import Child
 from torch.daemon.linux import CLOCK_BOOTTIME, Timer
 from torch.daemon.output import Outputs
-from torch.daemon.spawn import Spawned, SpawnError, release, spawn
-from torch.run import Run
-from torch.schedule.messages import Ended, Message, NotStarted, Start, Started, Survived
-from torch.task import Task
+from torch.daemon.spawn import SpawnError, release, spawn
+from torch.daemon.stopping import Stopping
+from torch.schedule.evidence import SHIM_KILLED
+from torch.schedule.messages import Ended, Found, Message, NotStarted, Start, Started, Trace
 
 SLICE = 0.2
 """Seconds of spawning before the loop gets a turn: exits, signals and requests wait no longer.
@@ -35,36 +35,8 @@ SPIN = 0.001
 LONGEST_WAIT = 1.0
 """Seconds a spawned shim may wait for its instant; more means that the clock was set back."""
 
-SWEEP = 0.1
-GIVE_UP = 5.0
-"""Seconds of SIGKILL after which what is left is named and no longer waited for."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Child:
-    run: Run
-    task: Task
-    spawned: Spawned
-    pidfd: int
-    released: bool = False  # the command may have begun
-    go_closed: bool = False
-    stopping: bool = False
-    told: bool = False  # the processes outside its group have had their SIGTERM
-    forced_at: float | None = None
-    given_up: bool = False
-    ended_at: float | None = None  # wall; the shim is gone
-    exit_code: int | None = None
-    reason: str = ""
-
-    @property
-    def pid(self) -> int:
-        return self.spawned.pid
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether processes of it may live on that the end of the run has to wait for."""
-        unknown = self.ended_at is not None and self.exit_code is None
-        return self.released and (self.stopping or unknown)
+_UNWRITTEN = 125
+"""What the shim says when it could not write its start down; a command may say so too."""
 
 
 class Supervisor:
@@ -76,12 +48,14 @@ class Supervisor:
         self._runs_dir = runs_dir
         self._outputs = outputs
         self._pending: deque[Start] = deque()
-        self._waiting: deque[tuple[float, _Child]] = deque()  # mono instant; they share a second
+        self._waiting: deque[tuple[float, Child]] = deque()  # mono instant; they share a second
         self._release_timer = Timer(CLOCK_BOOTTIME)
         asyncio.get_running_loop().add_reader(self._release_timer.fd, self._release_due)
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, Child] = {}
         self._pumping = False
-        self._sweeping: asyncio.TimerHandle | None = None
+        self._stopping = Stopping(
+            clock=clock, post=post, children=self._children, finish=self._finish
+        )
         self._capping = Capping(
             outputs, lambda: [(child.run, child.task) for child in self._children.values()]
         )
@@ -132,7 +106,7 @@ class Supervisor:
             os.close(spawned.go)
             os.waitpid(spawned.pid, 0)  # it ends at once, having started nothing
             raise
-        child = _Child(run=run, task=task, spawned=spawned, pidfd=pidfd)
+        child = Child(run=run, task=task, pid=spawned.pid, pidfd=pidfd, go=spawned.go)
         self._children[run.id] = child
         asyncio.get_running_loop().add_reader(child.pidfd, self._reap, child)
         now = self._clock.now()
@@ -156,46 +130,100 @@ class Supervisor:
     def _set_release_timer(self) -> None:
         self._release_timer.set(self._waiting[0][0] - SPIN if self._waiting else None)
 
-    def _release(self, child: _Child) -> None:
+    def _release(self, child: Child) -> None:
         """Now the command begins."""
-        if child.go_closed:
+        if child.go < 0:
             return
-        child.go_closed = True
-        child.released = release(child.spawned)
+        go, child.go = child.go, -1
+        child.released = release(go)
         if child.released:
             self._post(Started(run_id=child.run.id, pid=child.pid))
             self._capping.watch()
 
+    # ── adopting ──────────────────────────────────────────────────────────────────────────
+
+    def adopt(self, found: Found) -> None:
+        """Takes over a run that lives; the core must hear of it before anything else."""
+        child = Child(
+            run=found.run, task=found.task, pid=found.pid or 0, adopted=True, released=True
+        )
+        self._children[found.run.id] = child
+        self._capping.watch()
+        if found.trace is Trace.LEFT:
+            child.ended_at, child.reason = self._clock.now().wall, SHIM_KILLED
+            self._stopping.sweep_soon(0)
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            child.pidfd = os.pidfd_open(child.pid)
+        except OSError:  # it has ended in this very moment
+            loop.call_soon(self._see_end, child)
+            return
+        loop.add_reader(child.pidfd, self._reap, child)
+        # Only now: a lock that is held still says that the pid was the shim's when we opened it.
+        seen = runfile.look(self._run_file(child))
+        if seen is None or not seen.held:
+            loop.call_soon(self._reap, child)
+
+    def _see_end(self, child: Child) -> None:
+        """We are not its parent: how it ended is in its run file."""
+        seen = runfile.look(self._run_file(child))
+        child.exit_code = seen.code if seen else None
+        child.ended_at = self._clock.now().wall
+        if seen is not None and child.exit_code is not None:
+            child.ended_at = seen.changed
+        elif seen is not None and seen.shim is None:
+            child.released = False  # it was never released, and nothing began
+        else:
+            child.reason = SHIM_KILLED
+        self._follow_end(child)
+
     # ── ending ────────────────────────────────────────────────────────────────────────────
 
-    def _reap(self, child: _Child) -> None:
+    def _reap(self, child: Child) -> None:
         """The shim is gone. It ends with the command's code, or was killed itself."""
+        if child.pidfd < 0:
+            return
         asyncio.get_running_loop().remove_reader(child.pidfd)
-        result = os.waitid(os.P_PIDFD, child.pidfd, os.WEXITED)
-        os.close(child.pidfd)
+        pidfd, child.pidfd = child.pidfd, -1
+        if child.adopted:
+            os.close(pidfd)
+            self._see_end(child)
+            return
+        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        os.close(pidfd)
         child.ended_at = self._clock.now().wall
         if result is not None and result.si_code == os.CLD_EXITED:
             child.exit_code = result.si_status
         else:
-            child.reason = "its shim was killed; how the command ended is not known"
+            child.reason = SHIM_KILLED
+        if child.exit_code == _UNWRITTEN and self._never_began(child):
+            child.released, child.reason = False, "its start could not be written down"
+        self._follow_end(child)
+
+    def _never_began(self, child: Child) -> bool:
+        seen = runfile.look(self._run_file(child))
+        return seen is not None and seen.shim is None
+
+    def _follow_end(self, child: Child) -> None:
         if not child.released:
             self._withdraw(child)
         elif child.in_doubt:
-            self._sweep_soon(0)
+            self._stopping.sweep_soon(0)
         else:
             self._finish(child)
 
-    def _withdraw(self, child: _Child) -> None:
+    def _withdraw(self, child: Child) -> None:
         """Its shim ended before it was released: the command never began."""
-        if not child.go_closed:
-            child.go_closed = True
-            os.close(child.spawned.go)
+        self._close_go(child)
         del self._children[child.run.id]
         self._outputs.discard(child.run)
-        reason = "stopped before it started" if child.stopping else "its shim did not start it"
+        reason = child.reason or "its shim did not start it"
+        if child.stopping:
+            reason = "stopped before it started"
         self._post(NotStarted(run_id=child.run.id, reason=reason))
 
-    def _finish(self, child: _Child) -> None:
+    def _finish(self, child: Child) -> None:
         del self._children[child.run.id]
         self._outputs.close(child.run, child.task, live=self._children.keys())
         self._post(
@@ -222,18 +250,15 @@ class Supervisor:
             self._cancel(run_id)
             return
         child.stopping = True
-        if not child.released:
-            if not child.go_closed:
-                child.go_closed = True
-                os.close(child.spawned.go)  # the shim ends by itself, and is then withdrawn
-            return
-        if by_force:
-            child.forced_at = child.forced_at or self._clock.now().mono
-        elif child.ended_at is None:
-            processes.send_group(child.pid, signal.SIGTERM)
-        if child.ended_at is None:
-            processes.send_group(child.pid, signal.SIGCONT)  # a stopped process hears nothing
-        self._sweep_soon(0)
+        if child.released:
+            self._stopping.stop(child, by_force=by_force)
+        else:
+            self._close_go(child)  # the shim ends by itself, and is then withdrawn
+
+    def _close_go(self, child: Child) -> None:
+        if child.go >= 0:
+            go, child.go = child.go, -1
+            os.close(go)
 
     def _cancel(self, run_id: str) -> None:
         """A stop that overtook its start: the run leaves the queue and was never there."""
@@ -244,52 +269,8 @@ class Supervisor:
         # Known here or not: the core believes in it, and nothing of it lives or will.
         self._post(NotStarted(run_id=run_id, reason="stopped before it started"))
 
-    def _sweep_soon(self, delay: float) -> None:
-        if self._sweeping is not None:
-            if delay:
-                return
-            self._sweeping.cancel()
-        self._sweeping = asyncio.get_running_loop().call_later(delay, self._sweep)
-
-    def _sweep(self) -> None:
-        """One look at /proc for all runs that are to end."""
-        self._sweeping = None
-        doubtful = [child for child in self._children.values() if child.in_doubt]
-        found = processes.find({child.run.id: self._session(child) for child in doubtful})
-        mono = self._clock.now().mono
-        for child in doubtful:
-            self._press(child, found[child.run.id], mono)
-        if any(c.in_doubt and (c.forced_at or c.ended_at) for c in self._children.values()):
-            self._sweep_soon(SWEEP)
-
-    def _session(self, child: _Child) -> int:
-        """The session to look for; 0 (none) when its leader has ended and the pid lives again,
-        which the kernel allows only once nothing of the session is left."""
-        reused = child.ended_at is not None and os.path.exists(f"/proc/{child.pid}")
-        return 0 if reused else child.pid
-
-    def _press(self, child: _Child, alive: list[processes.Process], mono: float) -> None:
-        if child.forced_at is not None:
-            for process in alive:
-                processes.send(process, signal.SIGKILL)
-            if mono >= child.forced_at + GIVE_UP:
-                self._give_up(child, alive)
-        elif child.stopping and not child.told:
-            child.told = True
-            for process in alive:
-                if process.group != child.pid:
-                    processes.send(process, signal.SIGTERM)
-        if child.ended_at is not None and not alive:
-            self._finish(child)
-
-    def _give_up(self, child: _Child, alive: list[processes.Process]) -> None:
-        """Nothing can be done to these. A shim that waits for nobody (stopped, say) is killed."""
-        if alive and not child.given_up:
-            child.given_up = True
-            self._post(Survived(run_id=child.run.id, processes=tuple(map(str, alive))))
-        elif not alive and child.ended_at is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, signal.SIGKILL)
+    def _run_file(self, child: Child) -> str:
+        return f"{self._runs_dir}/{child.run.id}"
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._release_timer.fd)
