@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.taskfile.making import read, refused
 from torch.errors import TaskFileError
-from torch.task import Task, TaskType
+from torch.task import Retry, Task, TaskType
 from torch.taskfile.docs import task_file_markdown
 from torch.taskfile.keys import FILE_KEYS, TASK_KEYS
 from torch.taskfile.kinds import Key
@@ -125,6 +125,8 @@ def test_the_example_of_a_key_is_what_the_task_gets(key):
         "labels": (("team", "feed"),),
         "enabled": True,
         "success_codes": frozenset({0}),
+        "retry": Retry(attempts=3, delay=30.0, backoff=2.0, max_delay=600.0),
+        "jitter": 30.0,
     }
     if key.name == "schedule":
         got = tuple(each.text for each in got)

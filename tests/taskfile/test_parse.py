@@ -256,7 +256,10 @@ def test_defaults_may_stand_after_the_tasks_and_groups_too():
         ("{name: a}", ["'name' cannot have a default"]),
         ("{nam: a}", ["unknown key 'nam' in 'defaults', did you mean 'name'?"]),
         ("{max: 0}", ["'max' must be a whole number from 1 to 10 000, not the number 0"]),
-        ("{retry: {attempts: 2}}", ["'retry' is not supported yet"]),
+        (
+            "{on_failure: [ops]}",
+            ["'on_failure' is not supported yet", "'on_failure': unknown channel 'ops'"],
+        ),
         ("[]", ["'defaults' must be a mapping of task keys, not an empty list"]),
         ("{schedule: '* *'}", ["'schedule' '* *': 2 fields; an expression has 5 or 6"]),
     ],

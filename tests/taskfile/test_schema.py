@@ -114,7 +114,10 @@ def test_the_shipped_file_names_every_key_that_is_not_supported():
         ("- name: heartbeat", "- name: heart/beat"),
         ('hosts: [web, batch, "!10.0.1.12"]', "hosts: web"),
         ('schedule: "*/2 * * * * *"', "schedule: 5"),
-        ("timezone: Europe/Berlin", "retry: {attempts: 3}"),
+        ("timezone: Europe/Berlin", "on_failure: [ops]"),
+        ("attempts: 3", "attempts: 101"),
+        ("backoff: 2", "backoff: 0.5"),
+        ("jitter: 20s", "jitter: 20"),
         ("user: root", "user: 0"),
     ],
 )

@@ -14,7 +14,7 @@ from torch import clock
 from torch.errors import ExpressionError
 from torch.schedule.expression import Expression
 from torch.task import Task, TaskType
-from torch.taskfile import placement, secrets
+from torch.taskfile import periods, placement, secrets
 from torch.taskfile.environment import loads_foreign_code
 from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.kinds import wrong
@@ -255,6 +255,8 @@ class Builder:
         digest = _digest(values)
         if expressions:
             values["schedule"] = expressions
+            places = {key: self._key_place(node, key) for key in ("jitter", "retry")}
+            periods.warn(values, values["schedule"], places, self._out)
         if "success_codes" in values:
             values["success_codes"] = frozenset(values["success_codes"])
         self.tasks.append(Task(**values, digest=digest, line=(node.at >> 24) + 1))

@@ -113,10 +113,10 @@ TASK_KEYS: dict[str, Key] = {
             name="retry",
             kind=policies.retry(),
             only=_CRON,
-            supported=False,
             shown="no retries",
             example="{attempts: 3, delay: 30s, backoff: 2, max_delay: 10m}",
-            doc="Attempts after a failed one.",
+            doc="Attempts after one that failed or timed out. A newer fire takes the place of one "
+            "that waits; runs by hand are not retried.",
         ),
         Key(
             name="restart",
@@ -145,12 +145,12 @@ TASK_KEYS: dict[str, Key] = {
         ),
         Key(
             name="jitter",
-            kind=duration(0),
+            kind=duration(0, 86_400),
             default=0.0,
             only=_CRON,
-            supported=False,
             example="30s",
-            doc="Stable spread of the start over this time, from task, host and fire time.",
+            doc="Stable spread of the start over this time, from task, host and fire time; at "
+            "most 1d. The fire time stays as it is.",
         ),
         Key(
             name="user",

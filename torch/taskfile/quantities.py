@@ -49,8 +49,8 @@ def _number_hint(node: Node, low: float, high: float) -> str:
     return "write it in plain decimal, such as 3"
 
 
-def duration(low: float) -> Kind:
-    """A duration in seconds; `low` is the shortest. 0 needs no unit where it is allowed."""
+def duration(low: float, most: float = durations.LONGEST) -> Kind:
+    """A duration in seconds from `low` to `most`. 0 needs no unit where it is allowed."""
     wanted = "a duration such as 30s, 5m or 1h30m"
 
     def check(node: Node, out: Collector, key: str) -> float | None:
@@ -63,8 +63,9 @@ def duration(low: float) -> Kind:
         elif value < low:
             least = durations.write_seconds(low)
             out.error(node.at, key, f"'{key}' must be at least {least}, not {written(node)}")
-        elif value > durations.LONGEST:
-            out.error(node.at, key, f"'{key}' must be at most 366d, not {written(node)}")
+        elif value > most:
+            longest = durations.write_seconds(most)
+            out.error(node.at, key, f"'{key}' must be at most {longest}, not {written(node)}")
         return value
 
     string = {"type": "string", "pattern": durations.DURATION_PATTERN}
