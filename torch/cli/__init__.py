@@ -29,8 +29,11 @@ COMMANDS = {
     "tasks": ("tasks", "List this host's tasks."),
     "run": ("tasks", "Run a task now."),
     "kill": ("tasks", "End a run, or all runs of a task."),
+    "pause": ("pause", "Let a task fire nothing for a while."),
+    "resume": ("pause", "Let a paused task fire again."),
     "runs": ("history", "List recorded runs, newest first."),
     "logs": ("logs", "Show the output of a task or a run, or the service's log."),
+    "explain": ("explain", "Say why a task did, or did not, run at a time."),
     "version": ("version", "Print the version."),
 }
 """Command -> (file of this package, its line in the help)."""

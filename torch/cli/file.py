@@ -84,6 +84,11 @@ def tasks_of_host(settings: Settings, host: str | None = None) -> tuple[Task, ..
     return parse(data, file=settings.task_file, only_for=addresses).tasks
 
 
+def whole_file(settings: Settings) -> TaskFile:
+    """The task file with the tasks of all hosts. Raises TaskFileError."""
+    return parse(read_task_file(settings.task_file).data, file=settings.task_file)
+
+
 def _as_json(problem: Problem) -> dict[str, object]:
     return {
         "file": problem.file,
@@ -200,8 +205,7 @@ def _all_tasks(settings: Settings, what: str) -> tuple[Task, ...]:
             f"'{what}' is no expression, and there is no task file {settings.task_file}",
             hint="an expression has five or six fields: torch next '*/5 * * * *'",
         )
-    data = read_task_file(settings.task_file).data
-    return parse(data, file=settings.task_file).tasks
+    return whole_file(settings).tasks
 
 
 @click.command()

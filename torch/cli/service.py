@@ -31,6 +31,7 @@ from torch.errors import (
     TaskFileError,
     TorchError,
     TryAgain,
+    UsageError,
 )
 from torch.report.errors import describe
 from torch.settings import LOG_FORMATS, Settings
@@ -56,26 +57,39 @@ def _start(settings: Settings) -> None:
 
 @click.command()
 @click.option("--now", is_flag=True, help="SIGKILL at once, without a grace.")
+@click.option("--keep-runs", is_flag=True,
+              help="Leave what runs alone; the next service takes it over.")  # fmt: skip
 @click.option("--timeout", type=Seconds(), metavar="SECONDS",
               help="Wait no longer than this.  [default: the longest grace and 15 s]")  # fmt: skip
 @place_options
-def stop(settings: Settings, now: bool, timeout: float | None) -> None:
+def stop(settings: Settings, now: bool, keep_runs: bool, timeout: float | None) -> None:
     """Stop the service and everything it runs; returns when it is gone."""
-    _stop(settings, now=now, timeout=timeout)
-    click.echo("torch is stopped")
+    if now and keep_runs:
+        raise UsageError("--now and --keep-runs exclude each other", hint="choose one of them")
+    kept = _stop(settings, mode="keep" if keep_runs else "now" if now else "drain", timeout=timeout)
+    click.echo("torch is stopped" + (f", {_live(kept)} left alone" if kept else ""))
 
 
-def _stop(settings: Settings, *, now: bool, timeout: float | None) -> None:
+def _stop(settings: Settings, *, mode: str, timeout: float | None) -> int:
+    """Returns how many live runs were left alone."""
+    kept = 0
     try:
-        answer = ask(settings, {"do": "stop", "mode": "now" if now else "drain"}, timeout=5)
-        pid, grace, live = answer["pid"], answer["grace"], answer["runs"]
+        answer = ask(settings, {"do": "stop", "mode": mode}, timeout=5)
+        pid, grace, live, kept = (answer[key] for key in ("pid", "grace", "runs", "kept"))
     except NotRunning:
         raise
     except TorchError:
+        if mode == "keep":  # a signal would end what is to be kept
+            raise
         pid, grace, live = _stop_by_signal(settings), 60.0, 0
     if live:
-        click.echo(f"waiting for {live} live run{'s' if live != 1 else ''} to end", err=True)
+        click.echo(f"waiting for {_live(live)} to end", err=True)
     _await_end(pid, timeout or grace + 15)
+    return kept
+
+
+def _live(count: int) -> str:
+    return f"{count} live run{'s' if count != 1 else ''}"
 
 
 def _stop_by_signal(settings: Settings) -> int:
@@ -109,16 +123,24 @@ def _await_end(pid: int, timeout: float) -> None:
               help="Wait no longer than this for the old service.")  # fmt: skip
 @settings_options
 def restart(settings: Settings, timeout: float | None) -> None:
-    """Stop the service if it runs, then start it again with the same task file."""
+    """Start the service anew with the same task file. What runs is not touched."""
     try:
         status = ask(settings, {"do": "status"}, timeout=5)
         settings = file_of_service(settings, status["version"]["file"])
         if status["address_given"]:
             settings = replace(settings, address=status["address"])
-        _stop(settings, now=False, timeout=timeout)
+        _check_file(settings)
+        _stop(settings, mode="keep", timeout=timeout)
     except NotRunning:
         pass
     _start(settings)
+
+
+def _check_file(settings: Settings) -> None:
+    """A file that would not start must not leave the host without a service. Raises."""
+    answer = ask(settings, {"do": "reload", "dry_run": True}, timeout=30)
+    if not answer["accepted"]:
+        raise TaskFileError(tuple(Problem(**problem) for problem in answer["problems"]))
 
 
 @click.command()

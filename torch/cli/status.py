@@ -11,7 +11,7 @@ from torch.cli import show
 from torch.cli.client import ask
 from torch.cli.options import json_option, place_options, timeout_option
 from torch.clock import SystemClock
-from torch.errors import ExitCode, TorchError
+from torch.errors import ExitCode
 from torch.report.text import duration, harmless
 from torch.settings import Settings
 
@@ -26,7 +26,6 @@ _TROUBLE = ("crash-looping", "failing")
 def status(settings: Settings, strict: bool, as_json: bool, timeout: float) -> int:
     """Show the service, its task file and its tasks. Exits 3 if the service is not running."""
     answer = ask(settings, {"do": "status"}, timeout=timeout)
-    _fill_last(settings, answer["tasks"])
     if as_json:
         show.document(answer)
     else:
@@ -35,30 +34,6 @@ def status(settings: Settings, strict: bool, as_json: bool, timeout: float) -> i
         task["state"] in _TROUBLE for task in answer["tasks"]
     )
     return ExitCode.FOUND if strict and trouble else ExitCode.OK
-
-
-def _fill_last(settings: Settings, tasks: list[dict[str, Any]]) -> None:
-    """What a service that started a moment ago does not know, the history does."""
-    unknown = tuple(task["name"] for task in tasks if task["last"] is None)
-    if not unknown:
-        return
-    from torch.history import query  # SQLite is not needed where nothing is unknown
-
-    try:
-        found = query.newest(settings.history, unknown)
-    except TorchError:
-        return
-    for task in tasks:
-        row = found.get(task["name"])
-        if row is not None and row.outcome is not None:
-            task["last"] = {
-                "run": row.id,
-                "fire_time": row.as_json()["fire_time"],
-                "outcome": row.outcome,
-                "exit_code": row.exit_code,
-                "reason": row.reason,
-                "ended_at": row.as_json()["ended_at"],
-            }
 
 
 def _show(answer: dict[str, Any]) -> None:
@@ -78,8 +53,8 @@ def _show(answer: dict[str, Any]) -> None:
         [
             (
                 task["name"],
-                task["state"],
-                f"{task['running']}/{task['max']}",
+                _state(task, now),
+                _running(task),
                 _last(task["last"], now),
                 show.when(task["next"], today=now),
                 "daemon" if task["type"] == "daemon" else ", ".join(task["schedule"]),
@@ -88,6 +63,18 @@ def _show(answer: dict[str, Any]) -> None:
         ],
         empty="no tasks for this host",
     )
+
+
+def _state(task: dict[str, Any], now: datetime) -> str:
+    """With the end of a pause, where it has one."""
+    paused = task.get("paused")  # a service of the version before does not say it
+    until = paused["until"] if paused else None
+    return f"{task['state']} until {show.when(until, today=now)}" if until else str(task["state"])
+
+
+def _running(task: dict[str, Any]) -> str:
+    adopted = sum(run["adopted"] for run in task["runs"])
+    return f"{task['running']}/{task['max']}" + (f", {adopted} adopted" if adopted else "")
 
 
 def _last(last: dict[str, Any] | None, now: datetime) -> str:

@@ -34,6 +34,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600}h"
 
 
+def count(number: int, noun: str) -> str:
+    """'1 run', '3 runs'."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def logfmt_value(value: object) -> str:
     """A value as logfmt writes it: bare where it is plain, else a quoted JSON string."""
     if isinstance(value, bool):

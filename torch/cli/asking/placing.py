@@ -1,0 +1,66 @@
+"""Where a task file on disk places a task, and which name was meant by one that is not in it.
+
+Owns the reading of the whole file for `torch explain`: only for a task that is not in force on
+this host, since it takes longer than all the rest.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch.errors import TorchError, UsageError
+from torch.report.text import harmless
+from torch.report.why.evidence import Placement
+from torch.settings import Settings
+from torch.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`placement` None: the file does not have the task. `names`: the tasks that it has;
+    `fault`: why it cannot be read."""
+
+    task: Task | None = None
+    placement: Placement | None = None
+    names: tuple[str, ...] = ()
+    fault: str = ""
+
+
+def find(settings: Settings, name: str) -> Found:
+    """What the file says of a task; nothing, where there is no good one."""
+    from torch.cli.file import whole_file
+    from torch.taskfile.placement import host_addresses, owns
+
+    try:
+        file = whole_file(settings)
+    except TorchError as error:
+        return Found(fault=error.message)
+    names = tuple(each.name for each in file.tasks)
+    task = next((each for each in file.tasks if each.name == name), None)
+    if task is None:
+        return Found(names=names)
+    addresses = host_addresses(settings.address)
+    placement = Placement(
+        file=settings.task_file,
+        here=owns(task.hosts, file.groups, addresses),
+        hosts=tuple(_entry(entry, file.groups) for entry in task.hosts),
+        address=", ".join(sorted(map(str, addresses))) or "without an address",
+    )
+    return Found(task=task, placement=placement, names=names)
+
+
+def unknown(name: str, recorded: Iterable[str], file: Found) -> UsageError:
+    """`recorded`: the tasks that the history knows."""
+    near = difflib.get_close_matches(name, sorted({*recorded, *file.names}), 1)
+    hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
+    if file.fault and not near:
+        hint = f"the task file cannot be read: {file.fault}"
+    return UsageError(f"there is no task '{harmless(name)}' here", hint=hint)
+
+
+def _entry(entry: str, groups: Mapping[str, Sequence[str]]) -> str:
+    """A group with what it holds."""
+    members = groups.get(entry.removeprefix("!"))
+    return entry if members is None else f"{entry} ({', '.join(members)})"

@@ -1,0 +1,77 @@
+"""torch explain: why a task did, or did not, run at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from torch.cli.options import json_option, of_running_service, settings_options
+from torch.clock import SystemClock
+from torch.settings import Settings
+
+if TYPE_CHECKING:
+    from torch.report.why.evidence import Evidence
+    from torch.report.why.fates import Explanation
+
+
+@click.command()
+@click.argument("task")
+@click.argument("time", nargs=-1, metavar="[TIME]")
+@json_option
+@settings_options
+def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool) -> None:
+    """Say what became of a task's fire nearest TIME, why, and what would change it.
+
+    TIME is 10:30, 03:30:05, 'yesterday 10:30', 2026-11-20, '2026-11-20 10:30' or RFC 3339, in
+    the task's timezone; without it the newest fire is explained, or the next one.
+    """
+    from torch.cli.asking.evidence import Gathering
+    from torch.cli.moment import read
+    from torch.report.why.answer import explain as judge
+    from torch.report.why.evidence import Asked
+
+    now = SystemClock().now().wall
+    found = Gathering(of_running_service(settings), task, now)
+    asked = None
+    if time:
+        moment = read(" ".join(time), now=now, zone=found.zone)
+        asked = Asked(
+            first=moment.first, last=moment.last, text=moment.text, note=moment.note
+        )  # fmt: skip
+    evidence = found.evidence(asked)
+    told = judge(evidence)
+    if as_json:
+        _as_json(evidence, told)
+        return
+    from torch.report.text import harmless
+
+    click.echo(harmless(f"{told.verdict}"))
+    for line in (*told.details, f"times are in {evidence.zone}"):
+        click.echo(harmless(f"  {line}"))
+    if told.changes:
+        click.echo("what would change it:")
+        for line in told.changes:
+            click.echo(harmless(f"  {line}"))
+
+
+def _as_json(evidence: Evidence, told: Explanation) -> None:
+    from torch.cli import show
+    from torch.clock import rfc3339
+
+    asked = evidence.asked
+    show.document(
+        {
+            "task": evidence.name,
+            "timezone": evidence.zone,
+            "asked": asked and {"from": rfc3339(asked.first), "to": rfc3339(asked.last)},
+            "kind": told.kind,
+            "fire_time": rfc3339(evidence.fire),
+            "verdict": told.verdict,
+            "details": list(told.details),
+            "changes": list(told.changes),
+            "previous": rfc3339(evidence.previous),
+            "next": rfc3339(evidence.next),
+            "runs": [row.as_json() for row in evidence.rows],
+        }
+    )
