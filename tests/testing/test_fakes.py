@@ -147,7 +147,7 @@ def test_a_world_moves_to_the_very_instant_at_which_something_happens():
 
 def test_a_world_fails_on_a_start_without_its_row(monkeypatch):
     world = World(TASK)
-    monkeypatch.setattr(world.history, "commit", lambda records, at: frozenset())
+    monkeypatch.setattr(world.history, "commit", lambda records, **_: frozenset())
     with pytest.raises(AssertionError, match="starts without a row"):
         world.send(RunAsked(task="a"))
 

@@ -7,8 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch.clock import FireTime
+from torch.definition import to_text
 from torch.run import Ending, Outcome, Run, State
-from torch.schedule.messages import Definition, Entry, Progress, Record
+from torch.schedule.record import Definition, Entry, File, Pause, Progress, Record, Step
+
+AHEAD = 60
+STEP_BACK = 3 * 3600
 
 
 class DiskFull(Exception):
@@ -27,63 +31,184 @@ class Row:
     pid: int | None = None
     started_at: float | None = None
     ended_at: float | None = None
+    recorded_at: float = 0.0
+    not_before: float | None = None
+    fate: Ending | None = None
+    stopping_at: float | None = None
+    boot_id: str = ""
+    digest: str = ""
+    definition: str | None = None  # the text it started under
 
     @property
     def outcome(self) -> Outcome | None:
         return self.ending.outcome if self.ending else None
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A definition in force from `since` on; a digest of '': the task had left the file."""
+
+    since: FireTime
+    digest: str
+
+
 class FakeHistory:
     """Set `broken` to a reason and every commit fails with it, until it is '' again."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Row] = {}  # by run id, in the order of recording
-        self.definitions: dict[str, Definition] = {}
-        self.watermark: FireTime | None = None
         self.broken = ""
-        self._identities: set[tuple[str, FireTime, int]] = set()
+        self.begin_anew()
 
-    def commit(self, records: Iterable[Record], *, at: float) -> frozenset[str]:
+    def begin_anew(self) -> None:
+        """The file was lost or damaged, and a new one begun: nothing is known."""
+        self.rows: dict[str, Row] = {}  # by run id, in the order of recording
+        self.in_force: dict[str, list[InForce]] = {}  # each task's definitions, oldest first
+        self.texts: dict[str, str] = {}  # by digest
+        self.pauses: dict[str, Pause] = {}
+        self.files: list[File] = []
+        self.watermark: FireTime | None = None
+        self.rebooted: str | None = None  # the boot whose `@reboot` fires are decided
+        self._identities: dict[tuple[str, FireTime, int], str] = {}
+
+    @property
+    def definitions(self) -> dict[str, InForce]:
+        """The newest of each task."""
+        return {task: found[-1] for task, found in self.in_force.items()}
+
+    def commit(self, records: Iterable[Record], *, at: float, boot_id: str = "") -> frozenset[str]:
         """Takes the records; returns the run ids that lost to an earlier row of their firing."""
         if self.broken:
             raise DiskFull(self.broken)
-        lost = set()
+        lost: set[str] = set()
         for record in records:
-            lost |= {e.run.id for e in record.entries if not self._insert(e, at)}
+            lost |= {e.run.id for e in record.entries if not self._insert(e, at, boot_id)}
             for progress in record.progress:
-                self._update(progress)
-            self.definitions |= {d.task: d for d in record.definitions}
+                if progress.run.id not in lost:
+                    self._advance(progress, at, boot_id)
+            for definition in record.definitions:
+                self._define(definition)
+            for pausing in record.pauses:
+                if pausing.pause is None:
+                    self.pauses.pop(pausing.task, None)
+                else:
+                    self.pauses[pausing.task] = pausing.pause
+            if record.file is not None and [record.file] != self.files[-1:]:
+                self.files.append(record.file)
             if record.watermark is not None:
                 self.watermark = record.watermark
+            if record.rebooted:
+                self.rebooted = boot_id
         return frozenset(lost)
 
-    def decided(self) -> dict[str, tuple[str, FireTime]]:
+    # ── what a new service asks ───────────────────────────────────────────────────────────
+
+    def decided(self, at: float | None = None) -> dict[str, tuple[str, FireTime]]:
         """Task -> (digest of its last definition, up to where its fires are decided)."""
         found = {}
-        for task, definition in self.definitions.items():
-            fires = [at for name, at, _ in self._identities if name == task]
-            decided = max(definition.since, self.watermark or FireTime(0), *fires)
-            found[task] = (definition.digest, decided)
+        mark = self.watermark
+        for task, newest in self.definitions.items():
+            pause = self.pauses.get(task)
+            if pause is not None:
+                until = max(newest.since, pause.since)
+            else:
+                fires = [
+                    fire for name, fire, _ in self._identities
+                    if name == task and (mark is None or fire <= mark + AHEAD)
+                ]  # fmt: skip
+                until = max(newest.since, mark or FireTime(0), *fires)
+            if at is not None and until > at + STEP_BACK:
+                until = FireTime(int(at))
+            found[task] = (newest.digest, until)
         return found
 
-    def _insert(self, entry: Entry, at: float) -> bool:
-        run, ending = entry.run, entry.ending
-        if run.fire_time is not None:
-            identity = (run.task, run.fire_time, run.attempt)
-            if identity in self._identities:
-                return False
-            self._identities.add(identity)
+    def unfinished(self) -> list[Row]:
+        """Runs that no end is recorded for, in the order of recording; a Row has all that the
+        real history's Unfinished has."""
+        found = [row for row in self.rows.values() if row.state is not State.FINISHED]
+        for row in found:
+            row.definition = self.texts.get(row.digest)
+        return found
+
+    def paused(self) -> dict[str, Pause]:
+        return dict(self.pauses)
+
+    def newest_ends(self, tasks: Iterable[str]) -> dict[str, tuple[Run, Ending, float]]:
+        """Each task's newest run that has ended, how and when; not skipped, not missed."""
+        wanted, found = set(tasks), {}
+        for row in self.rows.values():
+            ran = row.outcome not in (None, Outcome.SKIPPED, Outcome.MISSED)
+            if ran and row.run.task in wanted and row.ending and row.ended_at is not None:
+                found[row.run.task] = (row.run, row.ending, row.ended_at)
+        return found
+
+    def is_recorded(self, run_ids: Iterable[str]) -> set[str]:
+        return self.rows.keys() & set(run_ids)
+
+    # ── writing ───────────────────────────────────────────────────────────────────────────
+
+    def _insert(self, entry: Entry, at: float, boot_id: str) -> bool:
+        ending = entry.ending
+        same = self.rows.get(entry.run.id)
+        if same is not None and same.state is not State.FINISHED:
+            same.digest = same.digest or entry.digest
+            if same.state is State.INTENT:
+                same.not_before = entry.not_before
+            return True
+        row = Row(
+            entry.run, State.FINISHED if ending else State.INTENT, ending, entry.count,
+            entry.last, ended_at=at if ending else None, recorded_at=at, boot_id=boot_id,
+            not_before=entry.not_before, digest=entry.digest,
+        )  # fmt: skip
+        return self._keep(row)
+
+    def _keep(self, row: Row) -> bool:
+        run = row.run
         if run.id in self.rows:
             return False
-        state, ended_at = (State.FINISHED, at) if ending else (State.INTENT, None)
-        self.rows[run.id] = Row(run, state, ending, entry.count, entry.last, ended_at=ended_at)
+        if run.fire_time is not None:
+            owner = self._identities.setdefault((run.task, run.fire_time, run.attempt), run.id)
+            if owner != run.id:
+                return False
+        self.rows[run.id] = row
         return True
 
-    def _update(self, progress: Progress) -> None:
-        row = self.rows.get(progress.run_id)
-        if row is None or row.state is State.FINISHED:
+    def _advance(self, progress: Progress, at: float, boot_id: str) -> None:
+        """A row that was lost with an earlier file is made anew; a finished one stays."""
+        row = self.rows.get(progress.run.id)
+        if row is None:
+            row = Row(progress.run, State.INTENT, recorded_at=at, boot_id=boot_id)
+            if not self._keep(row):
+                return
+            row.pid, row.started_at = progress.pid, progress.started_at
+        if row.state is State.FINISHED:
             return
-        if progress.ending is None:
-            row.state, row.pid, row.started_at = State.RUNNING, progress.pid, progress.at
-        else:
-            row.state, row.ending, row.ended_at = State.FINISHED, progress.ending, progress.at
+        match progress.step:
+            case Step.OFFERED:
+                row.not_before, row.boot_id = None, boot_id
+                row.digest = progress.digest or row.digest
+            case Step.STARTED:
+                if row.state is not State.STOPPING:
+                    row.state = State.RUNNING
+                row.not_before, row.started_at = None, progress.at
+                row.pid = progress.pid if progress.pid is not None else row.pid
+            case Step.STOPPING:
+                row.state, row.fate = State.STOPPING, progress.ending
+                if row.stopping_at is None:
+                    row.stopping_at = progress.at
+            case Step.ENDED:
+                row.state, row.fate, row.ended_at = State.FINISHED, None, progress.at
+                row.ending = progress.ending or Ending(outcome=Outcome.UNKNOWN)
+
+    def _define(self, definition: Definition) -> None:
+        task, since = definition.task, definition.since
+        digest = task.digest if task is not None else ""
+        rows = self.in_force.setdefault(definition.name, [])
+        if rows and since < rows[-1].since:
+            rows[:] = [row for row in rows if row.since < since]
+        elif rows and rows[-1].digest == digest:
+            return
+        elif rows and rows[-1].since == since:
+            rows.pop()
+        rows.append(InForce(since, digest))
+        if task is not None and digest not in self.texts:
+            self.texts[digest] = to_text(task)

@@ -1,39 +1,25 @@
 """A host in memory: the real core, a fake clock, fake processes and a fake history.
 
-Performs the core's commands in the order the service does, and moves time from one thing that
-happens to the next, so that a day takes a moment and is the same day each time. Fails at once
-where the core breaks a promise: a start without its row, or a process above `max`.
+Moves time from one thing that happens to the next, so that a day takes a moment and is the same
+day each time. The service of this host can die at any instant, between any two commands, and
+another one recovers what it left; what each of them does is in torch/testing/service.py.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections import Counter, deque
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from torch.event import Event
 from torch.run import Outcome
-from torch.schedule.messages import (
-    Command,
-    Leave,
-    Loaded,
-    Message,
-    NotStarted,
-    Record,
-    Start,
-    Stop,
-    StopAsked,
-    Tell,
-    Unrecorded,
-    Woke,
-)
+from torch.schedule.messages import Command, Loaded, Message, StopAsked, Woke
 from torch.schedule.scheduler import Scheduler
 from torch.task import Task
+from torch.testing import recovering
 from torch.testing.clock import FakeClock
-from torch.testing.history import DiskFull, FakeHistory, Row
+from torch.testing.history import FakeHistory, Row
 from torch.testing.processes import Behaviour, FakeProcesses
+from torch.testing.service import Died, FakeService, Seen
 
 _E = TypeVar("_E", bound=Event)
 
@@ -45,23 +31,22 @@ class World:
     """
 
     def __init__(
-        self, *tasks: Task, wall: float = 1_800_000_000.0, prefix: str = "r", lead: float = 0.0
-    ) -> None:
+        self, *tasks: Task, wall: float = 1_800_000_000.0, prefix: str = "r", lead: float = 0.0,
+        pids: int = 30_000,
+    ) -> None:  # fmt: skip
         """`lead` is the Scheduler's: with it, starts are prepared ahead and released in time."""
         self.base = int(wall)
-        self.prefix = prefix  # of run ids, so that worlds may share a history
+        self.prefix = prefix  # of run ids
         self.clock = FakeClock(wall)
-        self.processes = FakeProcesses()
-        self.history = FakeHistory()
-        self.held: dict[str, tuple[float, Start]] = {}  # prepared, to be released at a mono instant
-        self.scheduler = Scheduler(lead=lead, run_ids=(f"{prefix}{n}" for n in itertools.count(1)))
-        self.events: list[Event] = []
-        self.starts: list[tuple[str, float]] = []  # (task, seconds after base) of each process
-        self.signals: list[tuple[str, str, float]] = []  # (task, TERM or KILL, after base)
-        self.left = False  # the core has said that nothing is left to do
-        self._inbox: deque[Message] = deque()
-        self._owed: list[Record] = []
+        self.processes = FakeProcesses(pids=pids)
+        self._history = FakeHistory()
+        self.seen = Seen()
+        self.alive_service = True
+        self._lead = lead
+        self._boot = 1
+        self._life = 0
         self._version = 0
+        self.service = self._new_service()
         if tasks:
             self.load(*tasks)
 
@@ -81,14 +66,18 @@ class World:
 
     def step(self, seconds: float) -> None:
         """The wall clock is set, and the service notices."""
+        self.processes.settle(self.clock.mono, self.clock.wall)
         self.clock.step(seconds)
-        self.send(Woke())
+        self._wake()
 
     def freeze(self, seconds: float) -> None:
         """Time passes and the service does not see it: a suspend, or a host at its limit."""
         self.clock.advance(seconds)
-        self._release()
-        self.send(Woke())
+        self.processes.settle(self.clock.mono, self.clock.wall)
+        if self.alive_service:
+            self.service.release()
+            self.service.inbox.extend(self.processes.reap(self.clock.mono, self.clock.wall))
+        self._wake()
 
     def pass_(self, seconds: float) -> None:
         """Time passes; whatever happens in it happens at its instant."""
@@ -98,22 +87,71 @@ class World:
             same = same + 1 if at <= self.clock.mono else 0
             assert same < 1000, "the core wants to be woken for nothing, for ever"  # noqa: S101
             self._move_to(at)
-            self._release()
-            self._reap()
-            self.send(Woke())
+            self._now()
         self._move_to(until)
+        self.processes.settle(self.clock.mono, self.clock.wall)
 
-    def send(self, message: Message) -> tuple[Command, ...]:
-        """Gives the core a message, and all that follow from it; returns its answer."""
-        self._inbox.append(message)
-        answer: tuple[Command, ...] = ()
-        while self._inbox:
-            heard = self._inbox.popleft()
-            commands = self.scheduler.handle(heard, self.clock.now())
-            self._perform(commands)
-            self._reap()
-            answer = commands if heard is message else answer
+    def send(self, *messages: Message) -> tuple[Command, ...]:
+        """Gives the core messages, and all that follow from them; returns its answer to the
+        last one. Nobody hears them while no service lives."""
+        if not self.alive_service:
+            return ()
+        try:
+            answer = self.service.send(*messages)
+        except Died:
+            self.crash()
+            return ()
+        if self.service.kept:
+            self.processes.service_died()
         return answer
+
+    # ── the death of a service, and the next one ──────────────────────────────────────────
+
+    def crash(self) -> None:
+        """kill -9: the service is gone at this instant, with all that it had not written."""
+        if self.alive_service:
+            self.processes.settle(self.clock.mono, self.clock.wall)
+            self.processes.service_died()
+            self.alive_service = False
+
+    def crash_after(self, commands: int) -> None:
+        """The service performs so many more commands, whenever they come, and dies at the
+        next one. A Record is one command."""
+        self.service.dies_after = commands
+
+    def reboot(self) -> None:
+        """The power fails: service and processes are gone, and the host boots again."""
+        self.crash()
+        self.processes.settle(self.clock.mono, self.clock.wall)
+        self.processes.host_died()
+        self._boot += 1
+
+    def recover(self, *tasks: Task, dies_after: int | None = None) -> None:
+        """A new service begins, with this task file, and takes over what the old one left."""
+        self.crash()
+        self._version += 1
+        self.service = self._new_service()
+        self.service.dies_after = dies_after
+        self.alive_service = True
+        self.processes.settle(self.clock.mono, self.clock.wall)
+        self.send(
+            *recovering.first_messages(
+                self.history, self.processes, tasks, boot_id=self.boot_id,
+                now=self.clock.now(), version=f"v{self._version}",
+            )
+        )  # fmt: skip
+
+    @property
+    def boot_id(self) -> str:
+        return f"boot{self._boot}"
+
+    def _new_service(self) -> FakeService:
+        self._life += 1
+        prefix = self.prefix if self._life == 1 else f"{self.prefix}{self._life}-"
+        return FakeService(
+            clock=self.clock, processes=self.processes, history=self.history, seen=self.seen,
+            base=self.base, prefix=prefix, lead=self._lead, boot_id=self.boot_id,
+        )  # fmt: skip
 
     # ── what a test looks at ──────────────────────────────────────────────────────────────
 
@@ -136,10 +174,10 @@ class World:
 
     def starts_of(self, task: str) -> list[float]:
         """Seconds after base at which processes of the task started."""
-        return [at for name, at in self.starts if name == task]
+        return [at for name, at in self.seen.starts if name == task]
 
     def signals_of(self, task: str) -> list[tuple[str, float]]:
-        return [(signal, at) for name, signal, at in self.signals if name == task]
+        return [(signal, at) for name, signal, at in self.seen.signals if name == task]
 
     def alive(self, task: str) -> int:
         return len(self.processes.of(task))
@@ -157,87 +195,72 @@ class World:
         """Seconds after base, on the wall clock."""
         return self.clock.wall - self.base
 
-    # ── performing, as torch.daemon.loop does ─────────────────────────────────────────────
+    @property
+    def scheduler(self) -> Scheduler:
+        return self.service.scheduler
 
-    def _perform(self, commands: tuple[Command, ...]) -> None:
-        refused = self._record([c for c in commands if isinstance(c, Record)])
-        for command in commands:
-            match command:
-                case Start() if command.run.id not in refused:
-                    self._start(command)
-                case Stop(run_id=run_id, by_force=by_force):
-                    self._signal(run_id, by_force)
-                case Tell(event=event):
-                    self.events.append(event)
-                case Leave():
-                    self.left = True
-                case _:
-                    pass
+    @property
+    def history(self) -> FakeHistory:
+        return self._history
 
-    def _record(self, batch: list[Record]) -> frozenset[str]:
-        """Writes what is owed and the batch; returns the intents that must not start."""
-        if not self._owed and not batch:
-            return frozenset()
-        try:
-            lost = self.history.commit([*self._owed, *batch], at=self.clock.wall)
-        except DiskFull as error:
-            intents = frozenset(e.run.id for r in batch for e in r.entries if e.ending is None)
-            for record in batch:
-                entries = tuple(e for e in record.entries if e.ending is not None)
-                progress = tuple(p for p in record.progress if p.run_id not in intents)
-                self._owed.append(replace(record, entries=entries, progress=progress))
-            if intents:
-                self._inbox.append(Unrecorded(run_ids=tuple(intents), reason=str(error)))
-            return intents
-        self._owed = []
-        if lost:
-            reason = "this fire has its disposition already"
-            self._inbox.append(Unrecorded(run_ids=tuple(sorted(lost)), reason=reason, lost=True))
-        return lost
+    @history.setter
+    def history(self, history: FakeHistory) -> None:
+        """The one of another world goes on in this one."""
+        self._history = self.service.history = history
 
-    def _start(self, start: Start) -> None:
-        run = start.run
-        assert run.id in self.history.rows, f"{run} starts without a row"  # noqa: S101
-        wait = 0.0 if start.at is None else start.at - self.clock.wall
-        if wait > 0:
-            self.held[run.id] = (self.clock.mono + min(wait, 1.0), start)
-        else:
-            self._begin(start)
+    @property
+    def left(self) -> bool:
+        """The core has said that nothing is left to do."""
+        return self.service.left
 
-    def _release(self) -> None:
-        for run_id, (mono, start) in list(self.held.items()):
-            if mono <= self.clock.mono:
-                del self.held[run_id]
-                self._begin(start)
+    @property
+    def events(self) -> list[Event]:
+        return self.seen.events
 
-    def _begin(self, start: Start) -> None:
-        run, task = start.run, start.task
-        self._inbox.append(self.processes.start(run, task, self.clock.mono))
-        live = Counter(process.run.task for process in self.processes.alive.values())
-        assert live[run.task] <= task.max, f"{live[run.task]} of {run.task} live"  # noqa: S101
-        if run.id in self.processes.alive:
-            self.starts.append((run.task, self.elapsed))
+    @property
+    def starts(self) -> list[tuple[str, float]]:
+        return self.seen.starts
 
-    def _signal(self, run_id: str, by_force: bool) -> None:
-        if self.held.pop(run_id, None) is not None:
-            self._inbox.append(NotStarted(run_id=run_id, reason="stopped before it started"))
+    @property
+    def signals(self) -> list[tuple[str, str, float]]:
+        return self.seen.signals
+
+    # ── time ──────────────────────────────────────────────────────────────────────────────
+
+    def _wake(self) -> None:
+        self.seen.wakes += 1
+        self.send(Woke())
+
+    def _now(self) -> None:
+        """What is to happen at this instant happens."""
+        self.processes.settle(self.clock.mono, self.clock.wall)
+        if not self.alive_service:
             return
-        process = self.processes.alive.get(run_id)
-        if process is not None:
-            self.signals.append((process.run.task, "KILL" if by_force else "TERM", self.elapsed))
-        survived = self.processes.stop(run_id, self.clock.mono, by_force=by_force)
-        if survived is not None:
-            self._inbox.append(survived)
+        self.service.release()
+        self.service.inbox.extend(self.processes.reap(self.clock.mono, self.clock.wall))
+        wake = self.scheduler.wake_at
+        over = wake.wall is not None and wake.wall <= self.clock.wall
+        if over or (wake.mono is not None and wake.mono <= self.clock.mono):
+            self._wake()
+        else:
+            self.send()
+        if self.service.retry_at is not None and self.service.retry_at <= self.clock.mono:
+            self._write_owed()
 
-    def _reap(self) -> None:
-        self._inbox.extend(self.processes.reap(self.clock.mono, self.clock.wall))
+    def _write_owed(self) -> None:
+        try:
+            self.service.write_owed()
+        except Died:
+            self.crash()
 
     def _next(self) -> float | None:
         """The monotonic instant at which something happens next."""
-        wake = self.scheduler.wake_at
-        wall = None if wake.wall is None else self._mono_of(wake.wall)
-        release = min((mono for mono, _ in self.held.values()), default=None)
-        soon = (wall, wake.mono, self.processes.first_end(), release)
+        soon = [self.processes.first_end()]
+        if self.alive_service:
+            wake = self.scheduler.wake_at
+            wall = None if wake.wall is None else self._mono_of(wake.wall)
+            release = min((until for until, _, _ in self.processes.held.values()), default=None)
+            soon += [wall, wake.mono, release, self.service.retry_at]
         times = [at for at in soon if at is not None]
         return max(min(times), self.clock.mono) if times else None
 
