@@ -5,12 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint types bench lock docs clean help
+.PHONY: run test sim faults lint types bench lock docs clean help
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run     set up, check config/tasks.yaml, run it here; Ctrl-C stops it"
 	@echo "make test    set up, run every test"
+	@echo "make faults  the long form of every fault test, about an hour"
+	@echo "make sim     simulated worlds until one fails; make sim SEED=7 plays one again"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   print every measured figure beside its limit"
 	@echo "make docs    write the generated pages anew"
@@ -23,6 +25,12 @@ run: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest
+
+faults: $(READY)
+	TORCH_FAULTS=long $(BIN)/pytest tests/faults
+
+sim: $(READY)
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(WORLDS),--worlds $(WORLDS))
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -50,6 +58,10 @@ $(READY): pyproject.toml constraints.txt
 	  else \
 	    echo "python3 has no venv here; install it first: sudo apt-get install python3-venv" >&2; exit 1; \
 	  fi; }
+	@command -v strace >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq strace) >/dev/null 2>&1; \
+	} || echo "without strace some tests of faults are skipped: sudo apt-get install strace" >&2
 	@echo "setting up $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \

@@ -1,0 +1,270 @@
+"""kill -9 of the service at any instant: no run lost, none doubled, no code wrong."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from functools import partial
+
+from tests.faults.patient import Patient, environ_of, kill_hard, parent_of
+from tests.faults.witness import BEGIN, begin_and_end
+from tests.service import alive
+from tests.waiting import let_pass, until
+
+TASKS = f"""
+tasks:
+  - name: beat
+    schedule: "* * * * * *"
+    command: '{begin_and_end(0)}'
+  - name: three
+    schedule: "* * * * * *"
+    command: '{begin_and_end(3, "sleep 0.3")}'
+  - name: seven
+    schedule: "*/2 * * * * *"
+    command: '{begin_and_end(7)}'
+  - name: outlives
+    schedule: "* * * * * *"
+    max: 2
+    command: '{begin_and_end(0, "sleep 2.3")}'
+  - name: waits
+    schedule: "* * * * * *"
+    overlap: queue
+    command: '{begin_and_end(3, "sleep 1.4")}'
+  - name: by-hand
+    schedule: "@yearly"
+    max: 3
+    command: '{begin_and_end(7, "sleep 0.5")}'
+  - name: keeper
+    type: daemon
+    max: 2
+    command: '{BEGIN}; exec sleep 100000'
+  - name: mortal
+    type: daemon
+    restart: {{delay: 100ms, max_delay: 200ms}}
+    command: '{BEGIN}; exec sleep 100000'
+"""
+MOST = {"beat": 1, "three": 1, "seven": 1, "outlives": 2, "waits": 1, "by-hand": 3}
+EVERY_SECOND = ["beat", "three", "outlives", "waits"]
+
+
+def test_a_service_killed_at_any_instant_loses_and_doubles_no_run(service, size, figure):
+    chance = random.Random(size.of(quick=3, long=int(time.time())))
+    service.start(TASKS)
+    service.wait_begun("keeper", 2)
+    asked: list[subprocess.Popen[str]] = []
+    kills = 0
+    while kills < size.of(quick=12, long=300):
+        if chance.random() < 0.4:
+            asked.append(service.popen("run", "by-hand"))
+        let_pass(chance.uniform(0, size.of(quick=0.6, long=1.2)))
+        _not_crowded(service)
+        kills += service.kill()
+        if chance.random() < 0.3:
+            kill_hard(*_living(service, "mortal"))
+        if chance.random() < size.of(quick=0.1, long=0.3):
+            let_pass(chance.uniform(1, 3))
+        starter = service.begin_start()
+        if chance.random() < 0.3:
+            let_pass(chance.uniform(0, 0.6))
+            kills += service.kill()
+        starter.communicate(timeout=60)
+    if not service.pid:
+        service.start()
+    service.wait_more("beat", "outlives", "waits", more=2)
+    _not_crowded(service)
+    until("mortal lives", lambda: len(_living(service, "mortal")) == 1)
+    keepers = [line.pid for line in service.begun("keeper")]
+    assert len(keepers) == 2 and all(map(alive, keepers))
+    service.torch("stop")
+
+    rows = service.judge(most=MOST, every_second=EVERY_SECOND)
+    known = {row["id"] for row in rows}
+    for call in asked:
+        said = call.communicate(timeout=60)[0].strip()
+        assert not said or said in known, f"torch run said {said}, which has no row"
+    outcomes = Counter(row["outcome"] for row in rows)
+    figure(
+        f"kill -9 at random: {kills} kills, {len(service.witness())} lines, {len(rows)} rows, "
+        f"{dict(outcomes)}; 0 doubled, 0 lost, 0 wrong codes"
+    )
+
+
+def _living(service: Patient, task: str) -> list[int]:
+    """Pids of a task's commands. Looked at twice: a pid may be another process's by now."""
+    begun = service.begun(task)[-3:]
+    return [b.pid for b in begun if alive(b.pid) and environ_of(b.pid).get("TORCH_RUN_ID") == b.run]
+
+
+def _not_crowded(service: Patient) -> None:
+    """More runs of a task than its max, for longer than dying shims need."""
+    most = MOST | {"keeper": 2, "mortal": 1}
+    crowd = {task: runs for task, runs in service.live().items() if len(runs) > most[task]}
+    for _ in range(5 if crowd else 0):
+        let_pass(0.1)
+        now = service.live()
+        crowd = {task: runs & now[task] for task, runs in crowd.items()}
+    assert not any(len(runs) > most[task] for task, runs in crowd.items()), crowd
+
+
+def _begun(service: Patient, starter: subprocess.Popen[str]) -> bool:
+    return bool(service.pid) or starter.poll() is not None
+
+
+def test_a_service_killed_while_it_recovers_five_times_running_recovers_all(service, size):
+    chance = random.Random(size.of(quick=5, long=int(time.time())))
+    many = size.of(quick=15, long=100)
+    service.start(
+        f"""
+tasks:
+  - name: beat
+    schedule: "* * * * * *"
+    command: '{begin_and_end(3)}'
+  - name: slow
+    schedule: "*/3 * * * * *"
+    max: 3
+    command: '{begin_and_end(0, "sleep 4")}'
+  - name: keeper
+    type: daemon
+    max: {many}
+    command: '{BEGIN}; exec sleep 100000'
+"""
+    )
+    service.wait_begun("keeper", many)
+    for _ in range(size.of(quick=1, long=20)):
+        service.wait_begun("slow", 1)
+        service.kill()
+        for _ in range(5):
+            starter = service.begin_start()
+            until("it has begun", partial(_begun, service, starter))
+            let_pass(chance.uniform(0.02, 0.2))
+            service.kill()
+            said = starter.communicate(timeout=60)[1]
+            assert starter.returncode == 0 or "died while it started" in said, said
+        service.start()
+        service.wait_more("beat")
+    keepers = [line.pid for line in service.begun("keeper")]
+    assert len(keepers) == many and all(map(alive, keepers))
+    service.torch("stop")
+    service.judge(most={"beat": 1, "slow": 3}, every_second=["beat"])
+
+
+def test_a_run_that_ends_while_nobody_looks_has_its_right_code_and_time(service):
+    ends = {"zero": "exit 0", "three": "exit 3", "by-signal": "kill -9 $$"}
+    service.start(
+        "tasks:"
+        + "".join(
+            f"""
+  - name: {name}
+    schedule: "@yearly"
+    command: |
+      {BEGIN}
+      while [ ! -e DIR/go ]; do sleep 0.05; done
+      echo "$(date +%s.%N)" >>DIR/{name}
+      {end}
+"""
+            for name, end in ends.items()
+        )
+    )
+    runs = {name: service.torch("run", name).strip() for name in ends}
+    for name in ends:
+        service.wait_begun(name, 1)
+    service.kill()
+    (service.scratch / "go").touch()
+    ended = {name: float(service.wait_lines(name, 1)[0]) for name in ends}
+    until("all have ended", lambda: not service.processes())
+    until("some time has gone by", lambda: time.time() > max(ended.values()) + 1.2)
+    service.start()
+    rows = {name: service.wait_row(run) for name, run in runs.items()}
+    assert [(r["outcome"], r["exit_code"], r["signal"]) for r in rows.values()] == [
+        ("succeeded", 0, None), ("failed", 3, None), ("failed", 137, 9),
+    ]  # fmt: skip
+    for name, row in rows.items():
+        assert abs(service.seconds(row["ended_at"]) - ended[name]) < 1, (row, ended[name])
+    service.torch("stop")
+    assert service.run_files() == []
+
+
+def test_a_killed_service_in_front_of_a_person(service):
+    """The same pids go on, status and logs show them, kill ends them."""
+    service.start(
+        f"""
+tasks:
+  - name: t
+    schedule: "@yearly"
+    max: 2
+    command: |
+      {BEGIN}; echo hello
+      while [ ! -e DIR/go ]; do sleep 0.05; done; echo bye
+      echo "E $TORCH_TASK $TORCH_RUN_ID - 1 $$ 3" >>DIR/witness; exit 3
+"""
+    )
+    one, two = (service.torch("run", "t").strip() for _ in range(2))
+    begun = {line.run: line for line in service.wait_begun("t", 2)}
+    shims = {line.run: parent_of(line.pid) for line in begun.values()}
+    service.kill()
+    service.start()
+    task = service.task("t")
+    assert task["running"] == 2
+    assert {run["id"]: run["pid"] for run in task["runs"]} == shims
+    assert "max is 2" in service.error("run", "t", code=75)
+    assert service.torch("logs", one) == "hello\n"
+    service.torch("kill", two)
+    assert service.wait_row(two)["outcome"] == "killed"
+    assert not alive(begun[two].pid) and alive(begun[one].pid)
+    (service.scratch / "go").touch()
+    assert service.wait_row(one)["exit_code"] == 3
+    assert service.torch("logs", one) == "hello\nbye\n"
+    service.torch("stop")
+    service.judge(most={"t": 2})
+
+
+def test_an_adopted_run_keeps_its_timeout(service):
+    service.start(
+        f"""
+tasks:
+  - name: t
+    schedule: "@yearly"
+    timeout: 2s
+    grace: 1s
+    command: '{BEGIN}; exec sleep 100000'
+"""
+    )
+    run = service.torch("run", "t").strip()
+    (begun,) = service.wait_begun("t", 1)
+    service.kill()
+    service.start()
+    assert service.wait_row(run)["outcome"] == "timed_out"
+    assert not alive(begun.pid)
+    service.torch("stop")
+    service.judge(most={"t": 1})
+
+
+def test_a_stop_that_was_killed_is_finished_by_the_next_service(service):
+    """SIGTERM was sent, the service dies, the run ends later: it ends as what it was told."""
+    service.start(
+        f"""
+tasks:
+  - name: t
+    schedule: "@yearly"
+    grace: 10m
+    command: |
+      {BEGIN}; trap "echo >>DIR/told" TERM
+      while [ ! -e DIR/go ]; do sleep 0.05; done; exit 0
+"""
+    )
+    run = service.torch("run", "t").strip()
+    service.wait_begun("t", 1)
+    service.torch("kill", run)
+    service.wait_lines("told", 1)
+    os.kill(service.pid, signal.SIGSTOP)  # nothing of its end reaches the history
+    (service.scratch / "go").touch()
+    until("the run is over", lambda: not service.processes())
+    service.kill()
+    service.start()
+    row = service.wait_row(run)
+    assert (row["outcome"], row["exit_code"]) == ("killed", 0)
+    service.torch("stop")
