@@ -87,6 +87,24 @@ def test_old_rows_go_a_minute_after_the_start_and_then_every_hour(desk):
     pruner.close()
 
 
+def test_where_no_row_went_nothing_else_is_looked_through(desk, monkeypatch):
+    looked = []
+
+    def look(limits):
+        looked.append(limits)
+        return False
+
+    monkeypatch.setattr(desk.store, "prune_rest", look)
+    desk.fill("new", 3, at=T0 + 99 * DAY)
+    pruner = desk.begin()
+    desk.loop.pass_(61)
+    assert not looked
+    desk.fill("old", 3)
+    desk.loop.pass_(3700)
+    assert len(looked) == 1
+    pruner.close()
+
+
 def test_rows_that_are_too_many_go_too(desk):
     desk.fill("new", 30, at=T0 + 99 * DAY)
     pruner = desk.begin(rows=10)

@@ -38,6 +38,7 @@ class Pruner:
         self._loop = asyncio.get_running_loop()
         self._limits = Limits()
         self._after: int | None = 0
+        self._removed = 0  # rows, in this round
         self._timer = self._loop.call_later(FIRST, self._begin)
 
     def close(self) -> None:
@@ -46,7 +47,7 @@ class Pruner:
     def _begin(self) -> None:
         before = self._clock.now().wall - self._days * _DAY
         self._limits = Limits(before=before, keep=self._rows)
-        self._after = 0
+        self._after, self._removed = 0, 0
         self._go_on()
 
     def _go_on(self) -> None:
@@ -64,6 +65,8 @@ class Pruner:
     def _slice(self) -> bool:
         """One of the round; False: it was the last."""
         if self._after is not None:
-            self._after = self._store.prune(self._limits, after=self._after).after
+            done = self._store.prune(self._limits, after=self._after)
+            self._after, self._removed = done.after, self._removed + done.rows
             return True
-        return self._store.prune_rest(self._limits)
+        # A look at every definition there is, for which there must be a reason.
+        return self._removed > 0 and self._store.prune_rest(self._limits)
