@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.service import alive
 from tests.waiting import until
 
 BEFORE = """
@@ -148,6 +149,15 @@ def test_a_file_that_never_comes_to_rest_is_read_all_the_same(service):
         return "after" in service.lines("beat")
 
     until("the new command runs", edited_once_more, pause=0.04)
+
+
+def test_a_stop_that_overtakes_a_reading_leaves_no_process(service):
+    for number in range(4):
+        pid = service.start(BEFORE)
+        service.write(AFTER + f"# {number}\n")
+        os.kill(pid, signal.SIGUSR2)
+        assert service.torch("stop") == "torch is stopped\n"
+        assert not alive(pid)
 
 
 def test_a_removed_cron_tasks_run_ends_by_itself_and_a_daemons_is_stopped(service):

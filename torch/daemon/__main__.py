@@ -35,7 +35,9 @@ def main() -> int:
     close_on_exec()
     readiness = Readiness(ready_fd)
     try:
-        asyncio.run(serve(settings, foreground=ready_fd is None, readiness=readiness))
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(serve(settings, foreground=ready_fd is None, readiness=readiness))
     except TorchError as error:
         readiness.failed(error)
         if ready_fd is None:
@@ -57,4 +59,9 @@ def _keep_trace(settings: Settings, trace: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All parts are closed by now. A reading that a stop has overtaken is not waited for: asyncio
+    # would, and may wait for ever for a pipe that nobody reads.
+    os._exit(code)
