@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from torch.clock import FireTime
 from torch.errors import Problem
+from torch.notice import Notice
 from torch.run import Ending, Run
 
 
@@ -172,6 +173,32 @@ class HistorySetAside(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeSent(Event):
+    """A channel has taken a message: one notice, or several in one."""
+
+    channel: str
+    notices: tuple[Notice, ...]
+    tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeUnsent(Event):
+    """A channel did not take a message; it is tried again, with whatever waits for it."""
+
+    channel: str
+    reason: str
+    retry_in: float
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeGivenUp(Event):
+    channel: str
+    notice: Notice
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessesSurvived(Event):
     """Processes of a run that SIGKILL did not end (or that we may not signal), by pid and name."""
 
@@ -185,6 +212,27 @@ class PartFailed(Event):
 
     part: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfReported(Event):
+    """How the service fares. `started`, `failed`, the latenesses (seconds) and the share of one
+    processor are those of the last `seconds`; None: there was nothing, or it cannot be read."""
+
+    tasks: int
+    running: int
+    seconds: float
+    started: int
+    failed: int
+    late_median: float | None
+    late_max: float | None
+    load: float
+    cpu_percent: float
+    memory_mib: float | None
+    open_files: int | None
+    history_mib: float
+    state_free_mib: int | None
+    log_free_mib: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

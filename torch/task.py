@@ -115,7 +115,10 @@ class Task:
     labels: tuple[tuple[str, str], ...] = ()
     output: Output = field(default=Output())
     on_failure: tuple[str, ...] = ()
-    on_recovery: tuple[str, ...] = ()
+    on_recovery: tuple[str, ...] | None = None  # None: whoever was told of the trouble
+    on_missed: tuple[str, ...] = ()
+    on_crash_loop: tuple[str, ...] = ()
+    remind_after: float = 14_400.0
     alert_on: tuple[Alert, ...] = ()
     digest: str = ""
     line: int = field(default=0, compare=False)

@@ -10,9 +10,11 @@ from dataclasses import replace
 from torch.clock import FireTime, Now
 from torch.run import Ending, Outcome
 from torch.schedule import firing, offering, tasks, timeline
+from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Trace, WakeAt
+from torch.schedule.outbox import Outbox
 from torch.schedule.overlap import Verdict
 from torch.schedule.pausing import Pauses
 from torch.schedule.recovery import Recovery
@@ -145,7 +147,22 @@ def fires_are_found_a_second_too_late(patch):
     patch.setattr(timeline, "due", due)
 
 
+def a_new_service_forgets_what_people_were_told(patch):
+    patch.setattr(Alerts, "inherit", lambda self, troubles: None)
+
+
+def a_new_service_forgets_what_is_owed(patch):
+    patch.setattr(Outbox, "inherit", lambda self, owed: None)
+
+
+def what_was_sent_is_not_taken_off_the_list(patch):
+    patch.setattr(Answer, "delivered", lambda self, delivery: None)
+
+
 MUTANTS = (
+    a_new_service_forgets_what_people_were_told,
+    a_new_service_forgets_what_is_owed,
+    what_was_sent_is_not_taken_off_the_list,
     every_fire_starts_whatever_runs,
     what_could_not_be_recorded_is_not_heard,
     the_watermark_stays_where_it_was,

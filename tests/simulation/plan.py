@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from torch.channel import Channel, Way
 from torch.task import CatchUp, Overlap, Restart, Retry, Task
 from torch.testing import Behaviour, cron, daemon
 
@@ -70,6 +71,9 @@ def _keys(pick: Random) -> dict[str, Any]:
                               Retry(attempts=1, delay=0.0)]),
         "jitter": pick.choice([0.0, 0.0, 0.0, 4.0]),
         "command": pick.choice(["one", "two"]),
+        "on_failure": pick.choice([(), ("ops",)]),
+        "on_missed": pick.choice([(), ("ops",)]),
+        "remind_after": pick.choice([60.0, 14_400.0]),
     }  # fmt: skip
 
 
@@ -78,7 +82,11 @@ def _daemon(pick: Random, name: str) -> Task:
         name, max=pick.choice([1, 2, 3]), command=pick.choice(["one", "two"]),
         grace=pick.choice([0.0, 2.0]), enabled=pick.random() < 0.9,
         restart=Restart(delay=1.0, max_delay=8.0, healthy_after=pick.choice([2.0, 5.0])),
+        on_failure=pick.choice([(), ("ops",)]), on_crash_loop=pick.choice([(), ("ops",)]),
     )  # fmt: skip
+
+
+CHANNELS = {"ops": Channel(name="ops", way=Way.EXEC, target="cat")}
 
 
 def behaviour(pick: Random) -> Behaviour:

@@ -12,6 +12,7 @@ from random import Random
 
 from tests.simulation import plan
 from tests.simulation.checker import Checker
+from tests.simulation.told import Told
 from torch.event import Event
 from torch.schedule.messages import KillAsked, PauseAsked, ResumeAsked, RunAsked, StopMode, Woke
 from torch.testing import World
@@ -57,8 +58,9 @@ class Game:
         self.told: deque[str] = deque(maxlen=12)
         for name in self.planned:
             self.world.processes.behave(name, plan.behaviour(self.pick))
-        self.world.load(*self._tasks(), rebooted=True)
+        self.world.load(*self._tasks(), rebooted=True, channels=plan.CHANNELS)
         self.checker = Checker(self.world, self.planned)
+        self.judge = Told(self.world)
         self._armed = False
 
     def _tasks(self):
@@ -68,7 +70,7 @@ class Game:
         world, pick = self.world, self.pick
         usual: list[Callable[[], None]] = [
             self._pass, self._pass, self._pass, self._freeze, self._behave, self._run, self._kill,
-            self._disk, self._clock, self._die, self._die, self._arm,
+            self._disk, self._clock, self._die, self._die, self._arm, self._channel,
         ]  # fmt: skip
         edits: list[Callable[[], None]] = [self._edit, self._edit, self._pause, self._resume]
         # While the clock is behind, what an edit or a pause begins with depends on the past.
@@ -81,6 +83,7 @@ class Game:
         if not world.alive_service:
             self._come_back()
         self.checker.look()
+        self.judge.look()
 
     def end(self) -> None:
         """No task is left, and nothing that runs: then nothing may be without its end."""
@@ -95,6 +98,9 @@ class Game:
         self.world.send(KillAsked(run_ids=tuple(self.world.processes.alive), by_force=True))
         self.world.pass_(100)
         self.checker.at_the_end()
+        self.world.seen.down.clear()
+        self.world.pass_(800)  # the longest pause of a channel, and a token for a digest
+        self.judge.at_the_end()
 
     def _tell(self, what: str) -> None:
         self.told.append(f"  {self.world.elapsed:10.3f} {what}")
@@ -136,6 +142,13 @@ class Game:
         self.world.history.broken = self.pick.choice(["", "disk full"])
         self._tell(f"the disk is {self.world.history.broken or 'fine'}")
 
+    def _channel(self) -> None:
+        if "ops" in self.world.seen.down:
+            self.world.mend_channel("ops")
+        else:
+            self.world.break_channel("ops", lasting=self.pick.random() < 0.2)
+        self._tell("the channel is " + ("down" if self.world.seen.down else "up"))
+
     def _arm(self) -> None:
         self.world.crash_after(self.pick.randint(0, 12))
         self._tell("the service will die soon")
@@ -172,6 +185,7 @@ class Game:
         same = [n for n, each in fresh.items() if self._is_same(n, each)]
         before = {name: self._of(name) for name in same}
         self._tell(f"a file with changes of {sorted({*fresh, *self.planned} - {*same})}")
+        self.judge.forget({*fresh, *self.planned} - {*same})
         self.planned = fresh
         self.world.load(*self._tasks())
         self.checker.loaded(fresh)
@@ -228,16 +242,21 @@ class Game:
         """Perhaps later, perhaps with another file, perhaps killed a few times on the way."""
         world, pick = self.world, self.pick
         self.checker.crashed()
+        self.judge.died()
         away = pick.choice([0.0, 0.4, 5.0, 90.0])
         self._tell(f"dead for {away} s")
         world.pass_(away)
         world.history.broken = ""
         edited = pick.random() < 0.25 and world.clock.wall >= self.checker.highest
         if edited:
-            self.planned = self._edited()
+            fresh = self._edited()
+            same = {n for n, each in fresh.items() if self._is_same(n, each)}
+            self.judge.forget({*fresh, *self.planned} - same)
+            self.planned = fresh
         for _ in range(pick.choice([0, 0, 0, 1, 3])):
             world.recover(*self._tasks(), dies_after=pick.randint(0, 6))
             world.crash()
+            self.judge.died()
         self._tell(f"a new service{', another file' if edited else ''}")
         world.recover(*self._tasks())
         self.checker.recovered(self.planned)

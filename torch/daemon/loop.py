@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from torch.clock import Clock
 from torch.daemon.linux import CLOCK_BOOTTIME, CLOCK_REALTIME, Timer
@@ -23,14 +24,18 @@ from torch.schedule.messages import (
     Leave,
     Message,
     Refuse,
+    Send,
     Start,
     Stop,
     Tell,
     Unrecorded,
+    Watch,
     Woke,
 )
 from torch.schedule.record import Record
 from torch.schedule.scheduler import Scheduler
+
+_C = TypeVar("_C", Send, Watch)
 
 BEAT = 60.0
 """Seconds between two signs of life in the history, which say how long a service lived that was
@@ -49,6 +54,7 @@ class Loop:
         self._recorder = recorder
         self._tell = tell
         self._supervisor: Supervisor | None = None
+        self._beside: dict[type[Command], Callable[[Any], None]] = {}
         self._inbox: deque[tuple[Message, asyncio.Future[tuple[Command, ...]] | None]] = deque()
         self._draining = False
         self._retry: asyncio.TimerHandle | None = None
@@ -57,11 +63,16 @@ class Loop:
         self._timers = {c: Timer(c) for c in (CLOCK_REALTIME, CLOCK_BOOTTIME)}
         for timer in self._timers.values():
             asyncio.get_running_loop().add_reader(timer.fd, self._wake, timer)
+        self.at_beat: Callable[[], None] = lambda: None
         self._beat_timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
 
     def perform_by(self, supervisor: Supervisor) -> None:
         """Loop and supervisor need each other; this joins them."""
         self._supervisor = supervisor
+
+    def perform_beside(self, command: type[_C], perform: Callable[[_C], None]) -> None:
+        """Commands of this type are performed so: by a part that no start waits for."""
+        self._beside[command] = perform
 
     def post(self, message: Message) -> None:
         """Puts a message into the inbox. From this thread only."""
@@ -85,6 +96,7 @@ class Loop:
     def _beat(self) -> None:
         self._beat_timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
         self._follow(self._recorder.write([Record()], self._clock.now()))
+        self.at_beat()
 
     def close(self) -> None:
         self._beat_timer.cancel()
@@ -166,6 +178,8 @@ class Loop:
                 self._tell(act.event)
             case Leave():
                 self._left.set()
+            case _ if type(act) in self._beside:
+                self._beside[type(act)](act)
             case _:
                 pass
 

@@ -78,14 +78,11 @@ class Outputs:
 
     def tail(self, run: Run, lines: int) -> tuple[str, ...]:
         """The last lines, decoded, without control characters' power; () where there are none."""
-        try:
-            with open(self.path(run), "rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - TAIL_BYTES))
-                text = file.read(TAIL_BYTES)
-        except OSError:
-            return ()
-        return tuple(text.decode("utf-8", "replace").splitlines()[-lines:]) if lines else ()
+        return _tail(self.path(run), lines)
+
+    def tail_of(self, task: str, run_id: str, lines: int) -> tuple[str, ...]:
+        """The same of a run that is known by name."""
+        return _tail(f"{self._directory}/{task}/{run_id}.log", lines)
 
     def _prune(self, task: str, keep: int, live: Collection[str]) -> None:
         folder = f"{self._directory}/{task}"
@@ -102,6 +99,17 @@ class Outputs:
             for _, path in sorted(files)[: max(surplus, 0)]:
                 os.unlink(path)
             self._kept[task] = len(files) - max(surplus, 0) + len(live)
+
+
+def _tail(path: str, lines: int) -> tuple[str, ...]:
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL_BYTES))
+            text = file.read(TAIL_BYTES)
+    except OSError:
+        return ()
+    return tuple(text.decode("utf-8", "replace").splitlines()[-lines:]) if lines else ()
 
 
 def _free_head(path: str, max_size: int) -> None:

@@ -83,7 +83,7 @@ class Recorder:
 def _is_durable(record: Record) -> bool:
     """Whether losing it with the power would start something twice, or forget what was asked.
     An offer is: after it nobody may say that the run still waits."""
-    told = record.entries or record.definitions or record.pauses or record.rebooted
+    told = record.entries or record.definitions or record.pauses or record.posted or record.rebooted
     return bool(told) or any(p.step in (Step.OFFERED, Step.ENDED) for p in record.progress)
 
 

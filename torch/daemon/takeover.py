@@ -48,6 +48,8 @@ class Takeover:
                 paused=past.paused,
                 last=past.last,
                 watermark=past.watermark,
+                troubles=past.troubles,
+                owed=past.owed,
             )
         )
         for message in self._early or ():

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch.clock import FireTime
+from torch.history import notices
 from torch.run import Ending, Outcome, Run, State, Trigger
-from torch.schedule.record import Pause
+from torch.schedule.record import Pause, Posted, Trouble
 
 AHEAD = 60
 """A fire is decided this many seconds ahead of the watermark at the very most (the lead is far
@@ -51,6 +52,8 @@ class Past:
     paused: dict[str, Pause]
     last: dict[str, tuple[Run, Ending, float]]
     watermark: FireTime | None
+    troubles: tuple[Trouble, ...] = ()
+    owed: tuple[Posted, ...] = ()
 
 
 def recall(db: sqlite3.Connection, at: float) -> Past:
@@ -62,6 +65,8 @@ def recall(db: sqlite3.Connection, at: float) -> Past:
         paused=paused(db),
         last=newest_ends(db, [task for task, (digest, _) in where.items() if digest]),
         watermark=watermark(db),
+        troubles=notices.troubles(db),
+        owed=notices.owed(db),
     )
 
 

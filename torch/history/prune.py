@@ -108,6 +108,8 @@ _REST = (
         AND digest NOT IN (SELECT digest FROM run WHERE state <> 'finished') LIMIT :limit)""",
     """DELETE FROM loaded WHERE seq IN (SELECT seq FROM loaded WHERE
         seq < (SELECT max(seq) FROM loaded WHERE at <= :horizon) LIMIT :limit)""",
+    """DELETE FROM notice WHERE rowid IN (SELECT rowid FROM notice WHERE
+        at < :horizon AND state <> 'owed' LIMIT :limit)""",
     """DELETE FROM service WHERE seq IN (SELECT seq FROM service WHERE
         seq < (SELECT max(seq) FROM service WHERE started_at <= :horizon) LIMIT :limit)""",
 )

@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from torch.errors import NotPermitted, NotRunning, SettingsError, TryAgain
+from torch.errors import NotPermitted, NotRunning, SettingsError, TorchError, TryAgain
 
-SCHEMA = 2
+SCHEMA = 3
 """What a reader understands: the store's SCHEMA_VERSION, without the import of the store."""
 
 
@@ -53,10 +53,24 @@ def _check_shape(path: str, db: sqlite3.Connection, error: sqlite3.Error) -> Non
             hint="the service brings it up to date when it starts: torch restart",
         ) from error
     if schema > SCHEMA:
-        raise SettingsError(
-            f"the history {path} was written by a newer torch (schema {schema})",
-            hint="use that version's command",
-        ) from error
+        raise _newer(path, schema) from error
+
+
+def refuse_newer(path: str) -> None:
+    """Raises SettingsError if a newer torch has changed the file. Of what else is wrong with it
+    nothing is said: a service mends that when it starts, or says it then."""
+    schema = 0
+    with contextlib.suppress(TorchError), reading(path) as db:
+        schema = db.execute("PRAGMA user_version").fetchone()[0]
+    if schema > SCHEMA:
+        raise _newer(path, schema)
+
+
+def _newer(path: str, schema: int) -> SettingsError:
+    return SettingsError(
+        f"the history {path} was written by a newer torch (schema {schema})",
+        hint="use that version's command; to go back to this one: docs/operations.md, Rollback",
+    )
 
 
 def _unfit(path: str, error: Exception) -> SettingsError:

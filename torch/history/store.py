@@ -17,14 +17,14 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from torch.clock import FireTime
 from torch.errors import SettingsError, TryAgain
-from torch.history import past, prune, rows
+from torch.history import notices, past, prune, rows
 from torch.history.damage import identity, is_damage, set_aside, size
 from torch.history.past import Past, Unfinished
 from torch.history.prune import Limits, Slice
 from torch.run import Ending, Run
 from torch.schedule.record import File, Pause, Record
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_SECONDS = 0.1
 """How long a write waits for another process's lock before it counts as failed."""
 
@@ -157,6 +157,9 @@ class Store:
                 rows.define(db, record.definitions, at=at)
                 for pausing in record.pauses:
                     rows.pause(db, pausing)
+                notices.post(db, record.posted)
+                notices.deliver(db, record.deliveries)
+                notices.trouble(db, record.troubles)
                 if record.file is not None and record.file != file:
                     file = record.file
                     rows.load(db, file, at=at)

@@ -9,16 +9,19 @@ from __future__ import annotations
 from torch.clock import FireTime
 from torch.event import Event
 from torch.run import Ending, Run
-from torch.schedule.messages import Command, Leave, Refuse, Start, Stop, Tell
+from torch.schedule.messages import Command, Leave, Refuse, Send, Start, Stop, Tell, Watch
 from torch.schedule.record import (
     Definition,
+    Delivery,
     Entry,
     File,
     Pause,
     Pausing,
+    Posted,
     Progress,
     Record,
     Step,
+    Troubling,
 )
 from torch.task import Task
 
@@ -29,9 +32,13 @@ class Answer:
         self._progress: list[Progress] = []
         self._definitions: list[Definition] = []
         self._pauses: list[Pausing] = []
+        self._troubles: list[Troubling] = []
+        self._posted: list[Posted] = []
+        self._deliveries: list[Delivery] = []
         self._stops: list[Stop] = []
         self._starts: list[Start] = []
         self._tells: list[Tell] = []
+        self._beside: list[Send | Watch] = []
         self._refusal: Refuse | None = None
         self._leave = False
         self.file: File | None = None
@@ -74,6 +81,25 @@ class Answer:
     def pause(self, task: str, pause: Pause | None) -> None:
         self._pauses.append(Pausing(task=task, pause=pause))
 
+    def trouble(self, troubling: Troubling) -> None:
+        self._troubles.append(troubling)
+
+    def post(self, posted: Posted) -> None:
+        self._posted.append(posted)
+
+    def delivered(self, delivery: Delivery) -> None:
+        self._deliveries.append(delivery)
+
+    def send(self, send: Send) -> None:
+        self._beside.append(send)
+
+    def watch(self, watch: Watch) -> None:
+        self._beside.append(watch)
+
+    def told(self) -> tuple[Event, ...]:
+        """The events so far: what alerts are made of."""
+        return tuple(tell.event for tell in self._tells)
+
     def tell(self, event: Event) -> None:
         self._tells.append(Tell(event=event))
 
@@ -85,7 +111,10 @@ class Answer:
 
     def commands(self) -> tuple[Command, ...]:
         commands: list[Command] = []
-        parts = (self._entries, self._progress, self._definitions, self._pauses, self.file)
+        parts = (
+            self._entries, self._progress, self._definitions, self._pauses, self._troubles,
+            self._posted, self._deliveries, self.file,
+        )  # fmt: skip
         if any(parts) or self.rebooted:
             commands.append(
                 Record(
@@ -93,6 +122,9 @@ class Answer:
                     progress=tuple(self._progress),
                     definitions=tuple(self._definitions),
                     pauses=tuple(self._pauses),
+                    troubles=tuple(self._troubles),
+                    posted=tuple(self._posted),
+                    deliveries=tuple(self._deliveries),
                     file=self.file,
                     watermark=self.watermark,
                     rebooted=self.rebooted,
@@ -103,6 +135,7 @@ class Answer:
         commands += self._starts
         commands += [stop for stop in self._stops if stop.run_id in starting]
         commands += self._tells
+        commands += self._beside  # nobody's start waits for a message
         if self._refusal:
             commands.append(self._refusal)
         if self._leave:

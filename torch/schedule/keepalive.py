@@ -16,7 +16,18 @@ from torch.schedule.answer import Answer
 from torch.schedule.backoff import CRASH_LOOP, restart_delay
 from torch.schedule.live import Deadlines, LiveRun, LiveRuns
 from torch.schedule.reload import launches_alike
-from torch.task import Task
+from torch.task import Task, TaskType
+
+
+def unwanted(task: Task | None, *, paused: bool) -> str:
+    """Why a definition (None: the task left the file) keeps no run alive; '' if it does."""
+    if task is None:
+        return "its task left the file"
+    if not task.enabled:
+        return "its task was disabled"
+    if task.type is not TaskType.DAEMON:
+        return "it became a cron task"
+    return "its task was paused" if paused else ""
 
 
 @dataclass(slots=True)
@@ -75,7 +86,7 @@ class Keeper:
         if ended.fate is not None:
             slot.not_before, slot.retry_in = now.mono, 0.0
             return
-        slot.failures = 0 if _healthy(ended, task, now) else slot.failures + 1
+        slot.failures = 0 if healthy(ended, task, now) else slot.failures + 1
         slot.retry_in = restart_delay(task.restart, slot.failures)
         slot.not_before = now.mono + slot.retry_in
         if slot.failures >= CRASH_LOOP:
@@ -110,7 +121,7 @@ class Keeper:
         self, slot: Slot, task: Task, live: LiveRuns, now: Now, answer: Answer
     ) -> None:
         run = live.get(slot.run_id) if slot.run_id else None
-        if slot.failures and run is not None and _healthy(run, task, now):
+        if slot.failures and run is not None and healthy(run, task, now):
             if slot.failures >= CRASH_LOOP:
                 answer.tell(DaemonHealthy(task=task.name, run=run.run))
             slot.failures = 0
@@ -124,12 +135,12 @@ class Keeper:
                 return
             if not launches_alike(run.task, task):
                 old.append(slot)
-            elif not _healthy(run, task, now):
+            elif not healthy(run, task, now):
                 return
         if old and want:
             self._stop(old[0], "replaced: its definition changed", live, now, answer)
 
 
-def _healthy(run: LiveRun, task: Task, now: Now) -> bool:
+def healthy(run: LiveRun, task: Task, now: Now) -> bool:
     """The sum is the one of `Keeper.started`: a difference could round to just below."""
     return run.started is not None and now.mono >= run.started.mono + task.restart.healthy_after

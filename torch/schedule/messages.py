@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from torch.channel import Channel
 from torch.clock import FireTime, Now
 from torch.event import Event
+from torch.notice import Notice
 from torch.run import Ending, Run
-from torch.schedule.record import Pause, Record
+from torch.schedule.record import Pause, Posted, Record, Trouble
 from torch.task import Task
 
 # ── messages: what the core hears ────────────────────────────────────────────────────────
@@ -36,6 +38,7 @@ class Loaded:
 
     tasks: tuple[Task, ...]
     version: str
+    channels: Mapping[str, Channel] = field(default_factory=dict)
     commit: str | None = None  # the git commit of the file, where there is one
     since: dict[str, FireTime] | None = None
     rebooted: bool = False  # first load since the host booted: `@reboot` is due
@@ -87,6 +90,8 @@ class Recovered:
     paused: Mapping[str, Pause] = field(default_factory=dict)
     last: Mapping[str, tuple[Run, Ending, float]] = field(default_factory=dict)
     watermark: FireTime | None = None
+    troubles: tuple[Trouble, ...] = ()
+    owed: tuple[Posted, ...] = ()  # notices nobody knows to have been sent, oldest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +166,31 @@ class HistoryReset:
     """The history was set aside and a new one begun: what it must know is recorded again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What became of a `Send`. `problem` '': it was delivered. `lasting`: trying again is no
+    use; `retry_after`: the seconds that the receiver asks us to wait."""
+
+    channel: str
+    notices: tuple[str, ...]
+    problem: str = ""
+    lasting: bool = False
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """Lines of a run's output matched a pattern of its task: `count` of them, the first few in
+    `lines`; `offset` is the byte behind the last. The run may have ended meanwhile."""
+
+    task: str
+    run_id: str
+    pattern: str
+    lines: tuple[str, ...]
+    count: int
+    offset: int
+
+
 class StopMode(StrEnum):
     DRAIN = "drain"  # SIGTERM, grace, SIGKILL
     NOW = "now"  # SIGKILL
@@ -187,6 +217,8 @@ Message = (
     | PauseAsked
     | ResumeAsked
     | HistoryReset
+    | Sent
+    | Matched
     | StopAsked
 )
 
@@ -238,4 +270,21 @@ class Leave:
     """Nothing is left to do: the service may end."""
 
 
-Command = Record | Start | Stop | Tell | Refuse | Leave
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Delivers notices on a channel, all in one message; answered by `Sent`."""
+
+    channel: Channel
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Looks for the patterns on the output of a run from byte `offset` of each on (-1: from now
+    on), until it has ended; those asked for before are forgotten. Answered by `Matched`."""
+
+    run: Run
+    patterns: tuple[tuple[str, int], ...]  # (pattern, offset)
+
+
+Command = Record | Start | Stop | Tell | Send | Watch | Refuse | Leave

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from torch.clock import FireTime
+from torch.notice import Notice
 from torch.run import Ending, Run
 from torch.task import Task
 
@@ -90,6 +91,52 @@ class File:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What somebody was told of and is still so, or may not be told again yet.
+
+    `kind`: `failing`, `crash_looping`, `missed`, or `matched ` and a pattern. `count`: how often
+    since `since` (of a pattern: since it was told). `seen`, of a pattern: (run id, byte) of live
+    runs, up to where the matches in their output are known. Instants are wall seconds.
+    """
+
+    task: str
+    kind: str
+    since: float
+    told_at: float
+    count: int = 1
+    seen: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Troubling:
+    """A trouble as it is from now on, or (`trouble` None) that it is over."""
+
+    task: str
+    kind: str
+    trouble: Trouble | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A notice that is to go to a channel: owed until a `Delivery` says what became of it."""
+
+    notice: Notice
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of a notice on a channel: it was sent, or (`sent` False) given up."""
+
+    notice: str
+    channel: str
+    sent: bool
+    tries: int
+    at: float  # wall seconds
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """To be committed in one transaction, before anything else of the same answer."""
 
@@ -97,6 +144,9 @@ class Record:
     progress: tuple[Progress, ...] = ()
     definitions: tuple[Definition, ...] = ()
     pauses: tuple[Pausing, ...] = ()
+    troubles: tuple[Troubling, ...] = ()
+    posted: tuple[Posted, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
     file: File | None = None
     watermark: FireTime | None = None
     rebooted: bool = False  # the `@reboot` fires of this boot are decided with it

@@ -2,8 +2,8 @@
 
 Owns what follows from what: it hears each message and passes it to the file that decides:
 tasks.py for a changed file, firing.py for fires, offering.py for slots, live.py for runs and
-deadlines, keepalive.py for daemon tasks, pausing.py for pauses, recovery.py for what an earlier
-service left.
+deadlines, keepalive.py for daemon tasks, asking.py for requests, pausing.py for pauses,
+recovery.py for what an earlier service left; and what all of them told is heard by alerting.py.
 Invariants, held by tests/schedule:
 
 - each fire has exactly one disposition: a run, or a row that says skipped or missed and why;
@@ -26,7 +26,9 @@ from torch.event import (
     ServiceStopping,
 )
 from torch.run import Ending, Outcome, Trigger
+from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
+from torch.schedule.asking import Asking
 from torch.schedule.firing import Firing, may_fire
 from torch.schedule.live import Deadlines, LiveRun, LiveRuns
 from torch.schedule.messages import (
@@ -35,12 +37,14 @@ from torch.schedule.messages import (
     HistoryReset,
     KillAsked,
     Loaded,
+    Matched,
     Message,
     NotStarted,
     PauseAsked,
     Recovered,
     ResumeAsked,
     RunAsked,
+    Sent,
     Started,
     StopAsked,
     StopMode,
@@ -50,9 +54,11 @@ from torch.schedule.messages import (
     Woke,
 )
 from torch.schedule.offering import Offering, TaskState
+from torch.schedule.outbox import Outbox
 from torch.schedule.pausing import Pauses
 from torch.schedule.recovery import Recovery
 from torch.schedule.tasks import Tasks
+from torch.schedule.watching import Watching
 
 
 class Scheduler:
@@ -70,6 +76,14 @@ class Scheduler:
             self._states, self.live, self._deadlines, firing=self._firing,
             offering=self._offering, pauses=self._pauses, recovery=self._recovery,
         )  # fmt: skip
+        self.effects = self._tasks.effects
+        self._asking = Asking(
+            self._states, self.live, firing=self._firing, offering=self._offering,
+            pauses=self._pauses, tasks=self._tasks,
+        )  # fmt: skip
+        self.outbox = Outbox(self._deadlines)
+        self.alerts = Alerts(self._states, self.live, self.outbox, run_ids)
+        self._watching = Watching(self._states, self.live, self.alerts)
         self._stopping = self._leaving = False
         self._ended = self._killed = 0
         self._left: list[str] = []
@@ -111,17 +125,27 @@ class Scheduler:
                 self._on_recovered(message, now, answer)
             case Loaded():
                 if not self._stopping:
-                    self._tasks.swap(message, now, answer)
+                    self._on_loaded(message, now, answer)
             case HistoryReset():
                 self._tasks.record_again(answer)
+                self.alerts.record_again(answer)
+                self.outbox.record_again(answer)
+            case Sent():
+                self.outbox.sent(message, now, answer)
+            case Matched():
+                self.alerts.matched(message, now, answer)
             case KillAsked():
-                self._on_kill_asked(message, now, answer)
+                self._asking.kill(message, now, answer)
             case RunAsked() | PauseAsked() | ResumeAsked():
-                self._on_asked(message, now, answer)
+                self._asking.asked(message, now, answer, stopping=self._stopping)
             case StopAsked():
                 self._on_stop_asked(message, now, answer)
             case _:
                 assert_never(message)
+        told = answer.told()
+        if told:
+            self.alerts.hear(told, now, answer)
+            self._watching.hear(told, answer)
         return answer.commands()
 
     # ── time ──────────────────────────────────────────────────────────────────────────────
@@ -129,13 +153,16 @@ class Scheduler:
     def _on_woke(self, now: Now, answer: Answer) -> None:
         if not self._stopping:
             for task in self._pauses.over(now.wall):
-                self._resume(self._states[task], now, answer)
+                self._asking.resume(self._states[task], now, answer)
             self._firing.decide(now, answer)
         for kind, key in self._deadlines.pop_due(now.mono):
             if kind == "keep":
                 state = self._states.get(key)
                 if state is not None and not self._stopping:
                     self._tasks.keep(state, now, answer)
+                    self.alerts.looked_after(state, now, answer)
+            elif kind == "send":
+                self.outbox.due(key, now, answer)
             elif kind == "delayed":
                 if not self._stopping:  # else the next service offers it
                     self._offering.due(key, now, answer)
@@ -210,6 +237,7 @@ class Scheduler:
             elif run.trigger is not Trigger.DAEMON:
                 # As progress: one that waited has its row, and of the others it makes one.
                 answer.ended(run, at=now.wall, ending=ending)
+                self.alerts.missed(run, ending.reason, now, answer)
             state = self._states.get(run.task)
             if live and state is not None:
                 touched[run.task] = state
@@ -229,43 +257,24 @@ class Scheduler:
         self._recovery.in_force, self._recovery.last = message.in_force, message.last
         self._pauses.inherit(message.paused)
         self._firing.resume(message.watermark or FireTime(0))
+        self.alerts.inherit(message.troubles)
+        self.outbox.inherit(message.owed)
         for found in message.found:
             ended = self._recovery.take_over(found, now, answer)
             if ended is not None:
                 self._on_ended(ended, now, answer)
 
-    # ── requests ──────────────────────────────────────────────────────────────────────────
+    def _on_loaded(self, message: Loaded, now: Now, answer: Answer) -> None:
+        self._tasks.swap(message, now, answer)
+        self.alerts.loaded(answer)
+        self._watching.loaded(answer)
+        self.outbox.loaded(message.channels, now, answer)
 
-    def _on_asked(
-        self, message: RunAsked | PauseAsked | ResumeAsked, now: Now, answer: Answer
-    ) -> None:
-        state = self._states.get(message.task)
-        if state is None or not state.present:
-            reason = f"no task '{message.task}' on this host"
-            answer.refuse(reason, "see: torch tasks", for_now=False)
-        elif self._stopping:
-            answer.refuse("the service is stopping")
-        elif isinstance(message, RunAsked):
-            self._offering.run_by_hand(state, answer)
-        else:
-            self._firing.decide(now, answer)
-            if isinstance(message, PauseAsked):
-                self._pauses.begin(state, message.until, now, answer)
-                self._tasks.keep(state, now, answer)
-            elif state.paused is not None:
-                self._resume(state, now, answer)
-            else:
-                answer.refuse(f"'{message.task}' is not paused", "see: torch status", for_now=False)
-
-    def _on_kill_asked(self, message: KillAsked, now: Now, answer: Answer) -> None:
-        fate = Ending(outcome=Outcome.KILLED, reason="torch kill")
-        for run_id in message.run_ids:
-            live = self.live.get(run_id)
-            if live is not None:
-                self.live.stop(live, fate, now, answer, by_force=message.by_force)
+    # ── the end ───────────────────────────────────────────────────────────────────────────
 
     def _on_stop_asked(self, message: StopAsked, now: Now, answer: Answer) -> None:
         """Nothing new fires. A second request goes to SIGKILL at once."""
+        self.outbox.close()
         if message.mode is StopMode.KEEP:
             self._stopping = self._leaving = True
             answer.tell(ServiceStopped(ended=0, killed=0, kept=len(self.live)))
@@ -282,10 +291,6 @@ class Scheduler:
         for live in self.live.all():
             self.live.stop(live, fate, now, answer, by_force=by_force)
         self._leave_if_done(answer)
-
-    def _resume(self, state: TaskState, now: Now, answer: Answer) -> None:
-        self._pauses.end(state, now, answer)
-        self._tasks.fill(state, now, answer)
 
     def _leave_if_done(self, answer: Answer) -> None:
         if not len(self.live) and not self._leaving:

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from torch.clock import FireTime
 from torch.definition import to_text
 from torch.run import Ending, Outcome, Run, State
-from torch.schedule.record import Definition, Entry, File, Pause, Progress, Record, Step
+from torch.schedule.record import (
+    Definition,
+    Delivery,
+    Entry,
+    File,
+    Pause,
+    Posted,
+    Progress,
+    Record,
+    Step,
+    Trouble,
+)
 
 AHEAD = 60
 STEP_BACK = 3 * 3600
@@ -66,6 +77,9 @@ class FakeHistory:
         self.texts: dict[str, str] = {}  # by digest
         self.pauses: dict[str, Pause] = {}
         self.files: list[File] = []
+        self.posted: dict[tuple[str, str], Posted] = {}  # by notice and channel
+        self.deliveries: dict[tuple[str, str], Delivery] = {}
+        self._troubles: dict[tuple[str, str], Trouble] = {}
         self.watermark: FireTime | None = None
         self.rebooted: str | None = None  # the boot whose `@reboot` fires are decided
         self._identities: dict[tuple[str, FireTime, int], str] = {}
@@ -92,6 +106,14 @@ class FakeHistory:
                     self.pauses.pop(pausing.task, None)
                 else:
                     self.pauses[pausing.task] = pausing.pause
+            for posted in record.posted:
+                self.posted.setdefault((posted.notice.id, posted.channel), posted)
+            for delivery in record.deliveries:
+                self.deliveries.setdefault((delivery.notice, delivery.channel), delivery)
+            for each in record.troubles:
+                self._troubles.pop((each.task, each.kind), None)
+                if each.trouble is not None:
+                    self._troubles[each.task, each.kind] = each.trouble
             if record.file is not None and [record.file] != self.files[-1:]:
                 self.files.append(record.file)
             if record.watermark is not None:
@@ -131,6 +153,14 @@ class FakeHistory:
 
     def paused(self) -> dict[str, Pause]:
         return dict(self.pauses)
+
+    def owed(self) -> tuple[Posted, ...]:
+        """Notices that nobody knows to have been sent, oldest first."""
+        owed = [p for key, p in self.posted.items() if key not in self.deliveries]
+        return tuple(sorted(owed, key=lambda p: p.notice.at))
+
+    def troubles(self) -> tuple[Trouble, ...]:
+        return tuple(self._troubles[key] for key in sorted(self._troubles))
 
     def newest_ends(self, tasks: Iterable[str]) -> dict[str, tuple[Run, Ending, float]]:
         """Each task's newest run that has ended, how and when; not skipped, not missed."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from torch.channel import Channel
 from torch.clock import Now
 from torch.definition import from_text
 from torch.run import Run, Trigger
@@ -44,7 +45,7 @@ def found(
 
 def first_messages(
     history: FakeHistory, processes: FakeProcesses, tasks: Iterable[Task], *,
-    boot_id: str, now: Now, version: str,
+    boot_id: str, now: Now, version: str, channels: Mapping[str, Channel] | None = None,
 ) -> tuple[Recovered, Loaded]:  # fmt: skip
     """What a new service tells its core first, as torch.daemon.service does."""
     by_name = {task.name: task for task in tasks}
@@ -61,10 +62,16 @@ def first_messages(
         paused=history.paused(),
         last=history.newest_ends(by_name),
         watermark=history.watermark,
+        troubles=history.troubles(),
+        owed=history.owed(),
     )
     rebooted = history.rebooted != boot_id
     return recovered, Loaded(
-        tasks=tuple(by_name.values()), version=version, since=since, rebooted=rebooted
+        tasks=tuple(by_name.values()),
+        version=version,
+        since=since,
+        rebooted=rebooted,
+        channels=channels or {},
     )
 
 

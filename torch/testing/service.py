@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch.event import Event
+from torch.notice import Notice
 from torch.run import Run
 from torch.schedule.messages import (
     Command,
     Leave,
     Message,
     NotStarted,
+    Send,
+    Sent,
     Start,
     Stop,
     StopAsked,
     StopMode,
     Tell,
     Unrecorded,
+    Watch,
     Woke,
 )
 from torch.schedule.record import Record, Step, withheld
@@ -53,6 +57,9 @@ class Seen:
     starts: list[tuple[str, float]] = field(default_factory=list)  # (task, at) of each process
     signals: list[tuple[str, str, float]] = field(default_factory=list)  # (task, TERM|KILL, at)
     begun: list[Run] = field(default_factory=list)  # the run of each process
+    sends: list[tuple[str, tuple[Notice, ...], float]] = field(default_factory=list)
+    watches: list[Watch] = field(default_factory=list)
+    down: dict[str, Sent] = field(default_factory=dict)  # channel -> how it answers
     wakes: int = 0
 
 
@@ -123,6 +130,11 @@ class FakeService:
                 case Tell(event=event):
                     self._live_on()
                     self._seen.events.append(event)
+                case Send():
+                    self._live_on()
+                    self._send(command)
+                case Watch():
+                    self._seen.watches.append(command)
                 case Leave():
                     self.left = True
                 case _:
@@ -178,6 +190,16 @@ class FakeService:
         # By the definition it was decided under: a lower max stops nothing that has its slot.
         live = self._processes.count(run.task)
         assert live <= task.max, f"{live} of {run.task} live"  # noqa: S101
+
+    def _send(self, send: Send) -> None:
+        """The channel answers at once; what it took is in `sends`."""
+        name, ids = send.channel.name, tuple(notice.id for notice in send.notices)
+        answer = self._seen.down.get(name)
+        if answer is None:
+            self._seen.sends.append((name, send.notices, self._clock.wall - self._base))
+            self.inbox.append(Sent(channel=name, notices=ids))
+        else:
+            self.inbox.append(replace(answer, channel=name, notices=ids))
 
     def _begun(self, message: Message) -> None:
         self.inbox.append(message)

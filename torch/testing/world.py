@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from typing import Any, TypeVar
 
+from torch.channel import Channel
 from torch.event import Event
 from torch.run import Outcome
-from torch.schedule.messages import Command, Loaded, Message, StopAsked, Woke
+from torch.schedule.messages import Command, Loaded, Message, Sent, StopAsked, Woke
 from torch.schedule.scheduler import Scheduler
 from torch.task import Task
 from torch.testing import recovering
@@ -46,6 +47,7 @@ class World:
         self._boot = 1
         self._life = 0
         self._version = 0
+        self._channels: dict[str, Channel] = {}
         self.service = self._new_service()
         if tasks:
             self.load(*tasks)
@@ -55,6 +57,7 @@ class World:
     def load(self, *tasks: Task, **keys: Any) -> None:
         """The task file now has these tasks; `keys` are Loaded's fields."""
         self._version += 1
+        self._channels = keys.setdefault("channels", self._channels)
         self.send(Loaded(tasks=tasks, version=f"v{self._version}", **keys))
 
     def behave(self, task: str, **keys: Any) -> None:
@@ -137,7 +140,7 @@ class World:
         self.send(
             *recovering.first_messages(
                 self.history, self.processes, tasks, boot_id=self.boot_id,
-                now=self.clock.now(), version=f"v{self._version}",
+                now=self.clock.now(), version=f"v{self._version}", channels=self._channels,
             )
         )  # fmt: skip
 
@@ -178,6 +181,22 @@ class World:
 
     def signals_of(self, task: str) -> list[tuple[str, float]]:
         return [(signal, at) for name, signal, at in self.seen.signals if name == task]
+
+    def notices(self, channel: str | None = None) -> list[tuple[str, str]]:
+        """(task, kind) of what the channel took, in order; of all channels without a name."""
+        return [
+            (notice.task, notice.kind.value)
+            for name, notices, _ in self.seen.sends
+            for notice in notices
+            if channel in (None, name)
+        ]
+
+    def break_channel(self, name: str, problem: str = "connection refused", **keys: Any) -> None:
+        """It takes nothing until `mend_channel`; `keys` are Sent's fields."""
+        self.seen.down[name] = Sent(channel=name, notices=(), problem=problem, **keys)
+
+    def mend_channel(self, name: str) -> None:
+        del self.seen.down[name]
 
     def alive(self, task: str) -> int:
         return len(self.processes.of(task))

@@ -1,0 +1,230 @@
+"""Notices on their way: what is sent on which channel, when it is tried again, what is given up.
+
+Owns a queue for each channel. Notices of a channel go in order, one message at a time, and what
+a channel cannot take now waits for it: its pause doubles with each failure. No storms: after
+`BURST` messages a channel gets one a minute, and what gathered meanwhile goes as one digest.
+Must not know how a message is delivered, nor words. Invariant: each notice that was posted ends
+in one `Delivery`, or is owed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch.channel import Channel
+from torch.clock import Now
+from torch.event import NoticeGivenUp, NoticeSent, NoticeUnsent
+from torch.notice import Notice
+from torch.schedule.answer import Answer
+from torch.schedule.live import Deadlines
+from torch.schedule.messages import Send, Sent
+from torch.schedule.record import Delivery, Posted
+
+BURST = 10
+"""Messages that a channel gets one by one, in quick succession."""
+
+REFILL = 60.0
+"""Seconds until it may get one more."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0
+"""Seconds before a channel that failed is tried again: doubled each time, up to the longest."""
+
+GIVEN_UP_AFTER = 3 * 86_400.0
+"""Seconds after which a notice is news to nobody."""
+
+MOST_WAITING = 10_000
+"""Notices that wait for one channel. Beyond it the oldest is given up."""
+
+AT_ONCE = 4
+"""Messages on their way at the same time: each is a process. A channel of which nobody knows yet
+whether it works never gets the last place, and one that fails neither of the last two: receivers
+that hang, however many, keep no message from a channel that works."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    """One channel's queue. Instants are monotonic but for `since` and `sent_at` (wall)."""
+
+    name: str
+    queue: deque[Notice] = field(default_factory=deque)
+    away: int = 0  # the first so many are on their way
+    tokens: float = BURST
+    refilled_at: float | None = None
+    held: bool = False  # it had no token left: what has gathered goes as one
+    failures: int = 0  # in a row
+    not_before: float = 0.0
+    problem: str = ""
+    since: float | None = None  # it fails since
+    sent_at: float | None = None
+
+    def refill(self, now: Now) -> None:
+        if self.refilled_at is not None:
+            gained = max(now.mono - self.refilled_at, 0.0) / REFILL
+            self.tokens = min(self.tokens + gained, BURST)
+        self.refilled_at = now.mono
+
+    def doubt(self) -> int:
+        """0: the last message was taken. 1: none was sent yet. 2: it fails."""
+        return 2 if self.failures else 1 if self.sent_at is None else 0
+
+    def next_at(self) -> float:
+        """The monotonic instant from which it may send."""
+        wait = (1.0 - self.tokens) * REFILL if self.tokens < 1.0 else 0.0
+        return max(self.not_before, (self.refilled_at or 0.0) + wait)
+
+
+class Outbox:
+    def __init__(self, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
+        self._channels: Mapping[str, Channel] = {}
+        self._lines: dict[str, Line] = {}
+        self._open = False  # no file is in force yet, or we are stopping
+        self._away: set[str] = set()  # channels with a message on its way
+        self._ready: dict[str, None] = {}  # channels that only lack a place, the longest first
+
+    def lines(self) -> tuple[tuple[Channel, Line], ...]:
+        """Every channel of the file with its queue, for `status`."""
+        return tuple((c, self._line(name)) for name, c in self._channels.items())
+
+    def inherit(self, owed: Iterable[Posted]) -> None:
+        """What an earlier service did not see sent."""
+        for posted in owed:
+            self._line(posted.channel).queue.append(posted.notice)
+
+    def loaded(self, channels: Mapping[str, Channel], now: Now, answer: Answer) -> None:
+        """The channels of the file now in force. What waits for one that left it is given up."""
+        changed = {n for n, channel in channels.items() if self._channels.get(n) != channel}
+        self._channels = channels
+        self._open = True
+        for name, line in list(self._lines.items()):
+            if name in changed:  # it may work now: it is tried at once
+                line.not_before = 0.0
+            if name not in channels:
+                while len(line.queue) > line.away:
+                    self._give_up(line, line.queue.pop(), "its channel left the file", now, answer)
+            if line.queue:
+                self._send(line, now, answer)
+            elif name not in channels:
+                del self._lines[name]
+                self._ready.pop(name, None)
+
+    def close(self) -> None:
+        """The service stops: what is not sent yet is the next one's."""
+        self._open = False
+
+    def record_again(self, answer: Answer) -> None:
+        """A new history learns what is owed."""
+        for line in self._lines.values():
+            for notice in line.queue:
+                answer.post(Posted(notice=notice, channel=line.name))
+
+    def post(self, notice: Notice, channels: Sequence[str], now: Now, answer: Answer) -> None:
+        """The notice is owed to the channels from here on."""
+        for name in channels:
+            answer.post(Posted(notice=notice, channel=name))
+            line = self._line(name)
+            line.queue.append(notice)
+            if len(line.queue) - line.away > MOST_WAITING:
+                oldest = line.queue[line.away]
+                del line.queue[line.away]
+                self._give_up(line, oldest, f"{MOST_WAITING} newer ones wait", now, answer)
+            self._send(line, now, answer)
+
+    def due(self, name: str, now: Now, answer: Answer) -> None:
+        """A pause of the channel is over."""
+        if name in self._lines:
+            self._send(self._lines[name], now, answer)
+
+    def sent(self, message: Sent, now: Now, answer: Answer) -> None:
+        line = self._lines.get(message.channel)
+        if line is None or not line.away:
+            return
+        tries = line.failures + 1
+        batch = [line.queue[at] for at in range(line.away)]
+        line.away = 0
+        self._away.discard(line.name)
+        if not message.problem:
+            line.failures, line.not_before, line.problem, line.since = 0, 0.0, "", None
+            line.sent_at = now.wall
+            for notice in batch:
+                line.queue.popleft()
+                answer.delivered(_delivery(notice, line, True, tries, now))
+            answer.tell(NoticeSent(channel=line.name, notices=tuple(batch), tries=tries))
+        else:
+            self._failed(line, batch, message, now, answer)
+        if line.queue:
+            self._ready.setdefault(line.name)
+        for each in sorted(map(self._line, self._ready), key=Line.doubt):  # a place is free
+            if len(self._away) >= AT_ONCE:
+                break
+            self._send(each, now, answer)
+
+    # ── sending ───────────────────────────────────────────────────────────────────────────
+
+    def _send(self, line: Line, now: Now, answer: Answer) -> None:
+        """Sends what is due on the channel, or asks to be woken when it may be."""
+        channel = self._channels.get(line.name)
+        self._ready.pop(line.name, None)
+        if not self._open or line.away or not line.queue:
+            return
+        if channel is None:
+            while line.queue:
+                self._give_up(line, line.queue.popleft(), "its channel left the file", now, answer)
+            return
+        line.refill(now)
+        at = line.next_at()
+        if at > now.mono:
+            line.held = line.held or line.tokens < 1.0
+            self._deadlines.add(at, "send", line.name)
+            return
+        if len(self._away) >= AT_ONCE - line.doubt():
+            self._ready[line.name] = None  # the end of one of them comes here again
+            return
+        together = len(line.queue) > BURST or line.held
+        line.away = len(line.queue) if together else 1
+        self._away.add(line.name)
+        line.held = False
+        line.tokens -= 1.0
+        batch = tuple(line.queue[at] for at in range(line.away))
+        answer.send(Send(channel=channel, notices=batch))
+
+    def _failed(
+        self, line: Line, batch: Sequence[Notice], message: Sent, now: Now, answer: Answer
+    ) -> None:
+        line.failures += 1
+        line.tokens = min(line.tokens + 1.0, BURST)
+        line.problem = message.problem
+        line.since = now.wall if line.since is None else line.since
+        pause = min(FIRST_PAUSE * 2 ** min(line.failures - 1, 30), LONGEST_PAUSE)
+        pause = max(pause, min(message.retry_after or 0.0, LONGEST_PAUSE))
+        line.not_before = now.mono + pause
+        for notice in batch:
+            if message.lasting or now.wall - notice.at >= GIVEN_UP_AFTER:
+                line.queue.remove(notice)
+                self._give_up(line, notice, message.problem, now, answer)
+        if line.queue:
+            answer.tell(
+                NoticeUnsent(
+                    channel=line.name, reason=message.problem, retry_in=pause,
+                    waiting=len(line.queue),
+                )
+            )  # fmt: skip
+
+    def _give_up(self, line: Line, notice: Notice, why: str, now: Now, answer: Answer) -> None:
+        answer.delivered(_delivery(notice, line, False, line.failures, now, why))
+        answer.tell(NoticeGivenUp(channel=line.name, notice=notice, reason=why))
+
+    def _line(self, name: str) -> Line:
+        if name not in self._lines:
+            self._lines[name] = Line(name=name)
+        return self._lines[name]
+
+
+def _delivery(
+    notice: Notice, line: Line, sent: bool, tries: int, now: Now, detail: str = ""
+) -> Delivery:
+    return Delivery(
+        notice=notice.id, channel=line.name, sent=sent, tries=tries, at=now.wall, detail=detail
+    )
