@@ -37,17 +37,24 @@ def render(problem: Problem) -> str:
 
 
 def render_github(problem: Problem) -> str:
-    """One annotation: '::error file=tasks.yaml,line=12,col=5::unknown key …'.
+    """One annotation: '::error file=tasks.yaml,line=12,col=5,title=torch: timeout::unknown …'.
 
     Source of the escapes: actions/toolkit, packages/core/src/command.ts.
     """
     kind = "warning" if problem.warning else "error"
     place = f",line={problem.line},col={problem.column}" if problem.line else ""
+    title = f"torch: {problem.key}" if problem.key else "torch"
     message = problem.message + (f"\n{problem.hint}" if problem.hint else "")
-    escaped = "\n".join(harmless(line) for line in message.split("\n"))
-    escaped = escaped.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    file = harmless(problem.file).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
-    return f"::{kind} file={file}{place}::{escaped}"
+    escaped = _escaped("\n".join(harmless(line) for line in message.split("\n")))
+    return f"::{kind} file={_property(problem.file)}{place},title={_property(title)}::{escaped}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _escaped(harmless(text)).replace(":", "%3A").replace(",", "%2C")
 
 
 def _quote(source: str, column: int) -> tuple[str, int | None]:

@@ -30,7 +30,8 @@ because the highest reading never falls.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -46,7 +47,7 @@ LAST = (
     int((datetime.max.replace(tzinfo=UTC, microsecond=0) - EPOCH).total_seconds()) - 2 * DAY_SECONDS
 )
 
-_SHIFT = 2 * DAY_SECONDS  # longer than any shift: two offsets differ by less than two days
+SHIFT = 2 * DAY_SECONDS  # longer than any shift: two offsets differ by less than two days
 _BLOCK = 1 << 25  # seconds, about 388 days: how much of a zone is looked into at once
 
 Span = tuple[int, int, int]
@@ -70,7 +71,7 @@ def next_fire(plan: Plan, zone: Zone, after: int) -> int | None:
 
 
 def _next_fixed(plan: Plan, zone: Zone, after: int) -> int | None:
-    local = next_local(plan, _highest_reading(zone, after))
+    local = next_local(plan, highest_reading(zone, after))
     if local is None:
         return None
     while True:
@@ -79,14 +80,14 @@ def _next_fixed(plan: Plan, zone: Zone, after: int) -> int | None:
         if fire < end:
             return fire
         # Up to two days before, under whatever offset, the clock is still short of `local`.
-        after = max(end - 1, local - offset - _SHIFT)
+        after = max(end - 1, local - offset - SHIFT)
 
 
-def _highest_reading(zone: Zone, instant: int) -> int:
+def highest_reading(zone: Zone, instant: int) -> int:
     """The highest the wall clock has shown up to `instant`; it can be ahead after a step back."""
     start, _, offset = zone.span(instant)
     highest = instant + offset
-    while instant - start < _SHIFT:
+    while instant - start < SHIFT:
         start, end, offset = zone.span(start - 1)
         highest = max(highest, end - 1 + offset)
     return highest
@@ -103,8 +104,39 @@ def _next_wildcard(plan: Plan, zone: Zone, after: int) -> int | None:
             return fire
         # Nothing matches between here and `local`. Once the clock can no longer step back to
         # before here, go straight to where it comes near `local`: years away for 29 February.
-        near = local - offset - _SHIFT if end - after >= _SHIFT else end - 1
+        near = local - offset - SHIFT if end - after >= SHIFT else end - 1
         after = max(end - 1, near)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A zone's clock goes from one offset to another at an instant; offsets in seconds."""
+
+    at: int
+    before: int
+    since: int
+
+    @property
+    def forward(self) -> bool:
+        """Whether local times are skipped; else they come twice."""
+        return self.since > self.before
+
+    @property
+    def local(self) -> tuple[int, int]:
+        """[first, end) of the local seconds that are skipped or come twice."""
+        ends = self.at + self.before, self.at + self.since
+        return min(ends), max(ends)
+
+
+def changes(zone: Zone, after: int, until: int) -> Iterator[Change]:
+    """The changes of a zone's offset in (after, until], in order."""
+    _, end, before = zone.span(after)
+    while end <= until:
+        at = end
+        _, end, since = zone.span(at)
+        if since != before and at > after:
+            yield Change(at=at, before=before, since=since)
+        before = since
 
 
 class Zone:
@@ -143,7 +175,7 @@ def _spans(tzinfo: ZoneInfo, block: int) -> Sequence[Span]:
     No zone has had two changes within two days (the closest: Freetown, 1939, four days apart).
     """
     start, end = block * _BLOCK, (block + 1) * _BLOCK
-    probes = [*range(start, end - 1, _SHIFT), end - 1]
+    probes = [*range(start, end - 1, SHIFT), end - 1]
     offsets = [_offset(tzinfo, instant) for instant in probes]
     starts, held = [start], [offsets[0]]
     for (low, high), (before, since) in zip(pairwise(probes), pairwise(offsets), strict=True):

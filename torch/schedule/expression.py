@@ -7,7 +7,8 @@ because croniter is lax (`5-5` is every value, `22-5` wraps, '٣' is three), and
 expanded once and kept, because one expansion costs more than the rest of a parse.
 
 The parts: `fields` reads one field, `stepping` finds the next match on a plain calendar,
-`daylight` puts it on a zone's clock and states the daylight-saving rule, `english` describes.
+`daylight` puts it on a zone's clock and states the daylight-saving rule, `counting` counts the
+fires of a span, `english` describes.
 
 Reference: Debian cron, extended to seconds; a difference is a bug.
 Invariant: equal text, zone and (where H is used) name mean equal fire times, on every host.
@@ -21,7 +22,8 @@ from datetime import datetime, timedelta
 from functools import cache, lru_cache
 
 from torch.errors import ExpressionError
-from torch.schedule import daylight, english, fields
+from torch.schedule import counting, daylight, english, fields
+from torch.schedule.counting import Touched
 from torch.schedule.fields import Field, Kind
 from torch.schedule.stepping import Plan, can_fire
 
@@ -102,6 +104,18 @@ class Expression:
             fire = (max(after, daylight.FIRST) // plan + 1) * plan
             return fire if fire <= daylight.LAST else None
         return daylight.next_fire(plan, daylight.zone(self.timezone), after)
+
+    def count(self, after: int, until: int) -> int:
+        """How many fires there are in (after, until], epoch seconds; not by stepping."""
+        return counting.count(self._plan, daylight.zone(self.timezone), after, until)
+
+    def mask(self, after: int, until: int) -> int:
+        """The same fires as bits: bit n stands for the second after + 1 + n."""
+        return counting.mask(self._plan, daylight.zone(self.timezone), after, until)
+
+    def touched(self, change: daylight.Change) -> Touched | None:
+        """What a change of the clocks in this zone does to its fires; None for nothing odd."""
+        return counting.touched(self._plan, change)
 
     def describe(self) -> str:
         """Plain English: 'every 5 seconds', 'at 03:30:00 every day'."""

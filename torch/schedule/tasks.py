@@ -13,8 +13,9 @@ from torch.clock import FireTime, Now
 from torch.event import TasksReloaded
 from torch.schedule import timeline
 from torch.schedule.answer import Answer
+from torch.schedule.effect import Effect, effects, gives_up
 from torch.schedule.firing import Firing
-from torch.schedule.keepalive import Keeper
+from torch.schedule.keepalive import Keeper, unwanted
 from torch.schedule.live import Deadlines, LiveRuns
 from torch.schedule.messages import Loaded
 from torch.schedule.offering import Offering, TaskState
@@ -43,12 +44,19 @@ class Tasks:
         """This host's tasks in file order, then those that are gone but still run."""
         return sorted(self._states.values(), key=lambda s: (not s.present, s.order))
 
+    def effects(self, tasks: tuple[Task, ...]) -> tuple[Effect, ...]:
+        """What a file with these tasks would do to what runs and waits."""
+        return effects(self._states, self._live, self._diff(tasks), tasks)
+
+    def _diff(self, tasks: tuple[Task, ...]) -> Diff:
+        return diff({s.task.name: s.task for s in self.in_order() if s.present}, tasks)
+
     def swap(self, message: Loaded, now: Now, answer: Answer) -> None:
         """Swaps the tasks at one instant: fires up to it are decided by the old definitions,
         fires after it by the new ones."""
         self._firing.decide(now, answer)
         at = FireTime(math.floor(now.wall))
-        found = diff({s.task.name: s.task for s in self.in_order() if s.present}, message.tasks)
+        found = self._diff(message.tasks)
         self._live.version = message.version
         answer.file = File(version=message.version, commit=message.commit)
         touched = {*found.added, *found.changed}
@@ -88,18 +96,15 @@ class Tasks:
             state = self._states[name]
             state.present = False
             self._firing.expect(state, state.since)
-            self._offering.give_up(state, "its task left the file", now, answer)
+            self._offering.give_up(state, gives_up(None, paused=False), now, answer)
             self._pauses.settle(state, at, answer)
             self._pauses.drop(state, answer)
             answer.define(name, None, since=at)
         touched = [self._states[n] for n in (*found.removed, *found.added, *found.changed)]
         for state in sorted(touched, key=lambda s: (not s.present, s.order)):
-            if not state.task.enabled:
-                self._offering.give_up(state, "its task was disabled", now, answer)
-            elif state.task.type is TaskType.DAEMON:
-                self._offering.give_up(state, "it became a daemon task", now, answer)
-            elif state.paused is not None:
-                self._offering.give_up(state, "its task is paused", now, answer)
+            definition = state.task if state.present else None
+            if why := gives_up(definition, paused=state.paused is not None):
+                self._offering.give_up(state, why, now, answer)
             self.fill(state, now, answer)
         first, self.loaded = not self.loaded, True
         if first:
@@ -148,20 +153,9 @@ class Tasks:
         if state.keeper is None:
             return
         task = state.task
-        why = _unwanted(state)
+        why = unwanted(task if state.present else None, paused=state.paused is not None)
         want = 0 if why else task.max
         state.keeper.keep(
             task, want, live=self._live, deadlines=self._deadlines, now=now, answer=answer,
             why=why or f"max was lowered to {task.max}",
         )  # fmt: skip
-
-
-def _unwanted(state: TaskState) -> str:
-    """Why the task keeps no run alive; '' if it does."""
-    if not state.present:
-        return "its task left the file"
-    if not state.task.enabled:
-        return "its task was disabled"
-    if state.task.type is not TaskType.DAEMON:
-        return "it became a cron task"
-    return "its task was paused" if state.paused is not None else ""

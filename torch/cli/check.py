@@ -1,0 +1,80 @@
+"""torch check: every problem of task files at once, for people, programs and GitHub.
+
+Owns which checks are made. On a host they are those of the service's reader; with --anywhere,
+for a build container or a commit hook, only what is written counts.
+"""
+
+from __future__ import annotations
+
+import click
+
+from torch.cli import show
+from torch.cli.notify import doubts
+from torch.cli.options import of_running_service, settings_options
+from torch.errors import ExitCode, Problem, TaskFileError, UsageError
+from torch.report.errors import describe
+from torch.report.problems import render_github
+from torch.report.text import count
+from torch.settings import Settings
+from torch.taskfile.anywhere import read_anywhere
+from torch.taskfile.judging import joined, judge
+from torch.taskfile.open import read_task_file
+from torch.taskfile.parse import examine
+from torch.taskfile.placement import BadEntry, host_addresses
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="[FILE...]")
+@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
+              help="github: annotations of a workflow.")  # fmt: skip
+@click.option("--anywhere", is_flag=True,
+              help="Only what is written, as for CI: not the file's owner and mode, "
+              "not this host's users, folders and programs.")  # fmt: skip
+@settings_options
+def check(settings: Settings, files: tuple[str, ...], form: str, anywhere: bool) -> int:
+    """Check task files; every problem at once. Exits 65 if one is refused."""
+    files = files or (of_running_service(settings).task_file,)
+    results = [(file, *_check(settings, file, anywhere)) for file in files]
+    problems = [problem for _, found, _ in results for problem in found]
+    refused = any(not problem.warning for problem in problems)
+    if form == "json":
+        show.document({"ok": not refused, "problems": [_as_json(p) for p in problems]})
+    elif form == "github":
+        for problem in problems:
+            click.echo(render_github(problem))
+    else:
+        if problems:
+            show.complaint(describe(TaskFileError(tuple(problems))))
+        for file, found, total in results:
+            if all(problem.warning for problem in found):
+                click.echo(f"{file}: ok, {count(total, 'task')}")
+    return ExitCode.TASK_FILE if refused else ExitCode.OK
+
+
+def _check(settings: Settings, path: str, anywhere: bool) -> tuple[tuple[Problem, ...], int]:
+    """The problems of one file, and how many tasks it has."""
+    try:
+        if anywhere:
+            found = examine(read_anywhere(path), file=path)
+            written = (problem for problem in doubts(found) if not problem.warning)
+            return joined(found, *written), found.total
+        opened = read_task_file(path)
+        addresses = host_addresses(settings.address)
+    except TaskFileError as error:
+        return error.problems, 0
+    except BadEntry as error:
+        raise UsageError(error.message, hint=error.hint) from error
+    found = examine(opened.data, file=path)
+    return (*opened.warnings, *judge(found, addresses, *doubts(found))), found.total
+
+
+def _as_json(problem: Problem) -> dict[str, object]:
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "key": problem.key,
+        "severity": "warning" if problem.warning else "error",
+        "message": problem.message,
+        "hint": problem.hint,
+    }

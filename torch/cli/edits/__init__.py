@@ -1,0 +1,1 @@
+"""The parts of `torch diff`: where the old file comes from, and what changed in words."""

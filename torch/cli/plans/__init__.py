@@ -1,0 +1,1 @@
+"""The parts of `torch plan`, in words and as JSON."""
