@@ -1,0 +1,379 @@
+"""What the lines of a crontab become."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.importing.making import DATA, HOST, composed, from_crontab, only, reviews, tasks_of, told
+from torch.importing import crontab
+
+
+def task(line: str, **options):
+    return only(from_crontab(line + "\n", **options))
+
+
+# ── settings ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_setting_holds_for_the_lines_under_it():
+    tasks = tasks_of(from_crontab("""
+        0 1 * * * one
+        STAGE=live
+        0 2 * * * two
+        STAGE=test
+        0 3 * * * three
+    """))  # fmt: skip
+    assert [dict(task.env).get("STAGE") for task in tasks.values()] == [None, "live", "test"]
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("A=b", "b"),
+        ("  A = b c  ", "b c"),
+        ('A = "  b  "', "  b"),  # as Debian's cron: what quotes keep behind is cut all the same
+        ("A='b # c'", "b # c"),
+        ('"A" = b', "b"),
+        ("A=''", ""),
+        ("A=b=c", "b=c"),
+        ("A=$HOME/x", "$HOME/x"),
+        ("A=é", "é"),
+    ],
+)
+def test_a_value_is_read_as_cron_reads_it(line, value):
+    assert dict(only(from_crontab(f"{line}\n0 1 * * * x\n")).env)["A"] == value
+
+
+def test_a_line_that_only_looks_like_a_setting_is_an_entry():
+    assert task("@daily A=b run").command == "A=b run"
+    assert told(from_crontab("A=b' c'\n'A=b\n")) == [
+        "alice.crontab:2: it has 1 of the 5 fields and no command"
+    ]
+
+
+def test_shell_and_home_are_keys_of_their_own():
+    found = only(from_crontab("SHELL=/bin/bash\nHOME=/srv/shop\n0 1 * * * x\n"))
+    assert (found.shell, found.cwd) == ("/bin/bash", "/srv/shop")
+    assert dict(found.env) == {"HOME": "/srv/shop"}
+    assert task("0 1 * * * x").shell is None
+
+
+def test_cron_tz_is_the_timezone_and_tz_only_a_variable():
+    found = only(from_crontab("CRON_TZ=Asia/Tokyo\nTZ=America/Lima\n0 1 * * * x\n"))
+    assert found.timezone == "Asia/Tokyo"
+    assert dict(found.env) == {"TZ": "America/Lima"}
+
+
+def test_mailto_is_told_and_no_variable_unless_the_command_asks_for_it():
+    page = from_crontab("MAILTO=ops@shop.example\n0 1 * * * x\n")
+    assert "MAILTO=ops@shop.example: cron mailed all output there" in reviews(page)
+    assert only(page).env == ()
+    asking = only(from_crontab('MAILTO=ops\n0 1 * * * notify "$MAILTO"\n'))
+    assert dict(asking.env) == {"MAILTO": "ops"}
+
+
+def test_a_setting_that_no_line_uses_stays_as_a_comment():
+    page = from_crontab("0 1 * * * x\nLATE=1\n")
+    assert "# LATE=1   (no line under it uses it)" in page.text
+    assert only(page).env == ()
+
+
+def test_a_setting_whose_only_line_is_not_mapped_stays_as_a_comment_too():
+    assert "# LATE=1   (no line under it" in from_crontab("LATE=1\n99 1 * * * x\n").text
+
+
+def test_a_comment_on_a_setting_stays_with_it():
+    assert (
+        "  # How many.\n  # COUNT=3\n" in from_crontab("# How many.\nCOUNT=3\n0 1 * * * x\n").text
+    )
+
+
+def test_a_variable_that_could_load_code_is_set_in_the_command_of_another_user():
+    found = task("PYTHONPATH=/srv/it's\n0 1 * * * x")
+    assert found.env == ()
+    assert found.command == "export PYTHONPATH='/srv/it'\\''s'\nx"
+    assert found.user == "alice"
+    roots = task("PYTHONPATH=/srv\n0 1 * * * x", owner="root")
+    assert (roots.command, roots.env) == ("x", (("PYTHONPATH", "/srv"),))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("SHELL=bash", "SHELL is not an absolute path"),
+        ("HOME=shop", "HOME is not an absolute path"),
+        ("A-B=1", "'A-B' cannot be the name of a variable in a task"),
+        ("TORCH_X=1", "'TORCH_X' cannot be the name of a variable in a task"),
+        ("CRON_TZ=Mars/Olympus", "'Mars/Olympus' is not a time zone of this host"),
+    ],
+)
+def test_a_setting_without_a_place_is_listed_and_the_rest_is_written(line, reason):
+    page = from_crontab(f"{line}\n0 1 * * * x\n")
+    assert told(page) == [f"alice.crontab:1: {reason}"]
+    assert f"#     {line}\n" in page.text
+    assert list(tasks_of(page)) == ["x"]
+
+
+# ── times ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("61 * * * * x", "minute '61' is out of range; allowed is 0-59"),
+        ("0 22-5 * * * x", "hour '22-5' runs backwards; allowed is 0-23; write 22-23,0-5"),
+        ("0 0 30 2 * x", "it can never fire: month '2' has no day '30'"),
+        ("@sometimes x", "unknown macro '@sometimes'"),
+        ("* * * *", "it has 4 of the 5 fields and no command"),
+        ("0 0 * * *", "it has no command"),
+        ("@daily", "it has no command"),
+        ("hello", "it has 1 of the 5 fields and no command"),
+        ("0 0 * * * a\0b", "it holds a NUL character"),
+    ],
+)
+def test_an_entry_that_cannot_be_mapped_stays_as_a_comment_with_the_reason(line, reason):
+    page = from_crontab(f"{line}\n0 1 * * * x\n")
+    (found,) = told(page)
+    assert found.startswith(f"alice.crontab:1: {reason}")
+    assert reason in reviews(page)
+    assert line.replace("\0", "\\x00") in page.text
+    assert list(tasks_of(page)) == ["x"]
+
+
+def test_bytes_that_are_not_utf_8_are_listed_and_break_nothing_else():
+    page = from_crontab(b"0 1 * * * echo caf\xe9\n0 2 * * * echo caf\xc3\xa9\n")
+    assert told(page) == ["alice.crontab:1: its byte 0xe9 is not UTF-8, and a task file is"]
+    assert [task.command for task in tasks_of(page).values()] == ["echo café"]
+
+
+@pytest.mark.parametrize(
+    ("line", "review"),
+    [
+        ("1/5 * * * * x", "Debian's cron refuses a crontab with '1/5' in it"),
+        ("0 0 L * * x", "Debian's cron refuses a crontab with 'L' in it"),
+        ("@Daily x", "Debian's cron does not know @Daily"),
+        ("0 0 * * sat-sun x", "'sat-sun' is empty in Debian's cron"),
+        ("-0 0 * * * x", "the - before the time kept some crons (not Debian's) from logging it"),
+        (r"0 0 * * * sed s/\\n/x/", "Debian's cron makes one backslash of two"),
+        ("0 0 * * * " + "x" * 999, "refuses a command of more than 998 characters"),
+        ("0 0 * * * sudo -n x", "cannot gain privileges, which 'sudo' may need"),
+        ("0 0 * * * x | /usr/bin/mail -s x y", "cannot gain privileges, which 'mail' may need"),
+    ],
+)
+def test_what_another_cron_means_or_refuses_is_a_review(line, review):
+    page = from_crontab(line + "\n")
+    assert review in reviews(page)
+    only(page)
+
+
+def test_a_last_line_without_a_line_end_is_mapped_with_a_review():
+    page = from_crontab(b"0 1 * * * one\n0 2 * * * two")
+    assert list(tasks_of(page)) == ["one", "two"]
+    assert page.text.count("cron takes no notice of a last line without a line end") == 1
+
+
+def test_lines_that_all_end_in_cr_lf_lose_the_cr():
+    page = from_crontab(b"# a note\r\n\r\nA=b\r\n0 1 * * * one\r\n")
+    assert only(page).command == "one"
+    assert only(page).env == (("A", "b"),)
+    assert "CR LF" in reviews(page)
+
+
+# ── users and homes ───────────────────────────────────────────────────────────────────────
+
+
+def test_the_users_home_is_where_it_runs():
+    assert task("0 1 * * * x").cwd == "/home/alice"
+    assert task("0 1 * * * x", owner="root").cwd == "/root"
+    page = from_crontab("0 1 * * * x\n", owner="backup")
+    assert only(page).cwd is None
+    assert "cron ran it in the home of backup, which this host does not have" in reviews(page)
+
+
+def test_without_an_owner_the_page_says_how_to_name_one():
+    page = from_crontab("0 1 * * * x\n", file="some")
+    assert (only(page).user, only(page).cwd) == (None, None)
+    assert "import with --user NAME" in reviews(page)
+
+
+@pytest.mark.parametrize(
+    ("file", "user", "command"),
+    [
+        ("/etc/crontab", "www-data", "run it"),
+        ("/etc/cron.d/shop", "www-data", "run it"),
+        ("/mnt/old/etc/cron.d/shop", "www-data", "run it"),
+        ("/var/spool/cron/crontabs/alice", "alice", "www-data run it"),
+        ("/var/spool/cron/alice", "alice", "www-data run it"),
+        ("saved", "www-data", "run it"),
+    ],
+)
+def test_the_place_of_a_file_or_its_lines_say_whether_it_has_a_user_column(file, user, command):
+    found = only(from_crontab("0 1 * * * www-data run it\n", file=file))
+    assert (found.user, found.command) == (user, command)
+
+
+def test_a_word_that_is_a_program_too_makes_no_user_column():
+    assert only(from_crontab("0 1 * * * backup --all\n", file="saved")).command == "backup --all"
+    assert only(from_crontab("0 1 * * * root\n", file="saved")).command == "root"
+
+
+def test_a_line_that_is_not_mapped_does_not_hide_the_user_column():
+    page = from_crontab("99 1 * * * root x\n0 1 * * * www-data run it\n", file="saved")
+    assert [task.user for task in tasks_of(page).values()] == ["www-data"]
+    assert "the sixth word of each line is a user" in reviews(page)
+
+
+def test_the_caller_knows_better_than_the_guess():
+    line = "0 1 * * * www-data run it\n"
+    assert only(from_crontab(line, file="/etc/crontab", column=False)).command == "www-data run it"
+    assert only(from_crontab(line, file="x", column=True)).user == "www-data"
+
+
+def test_root_in_the_user_column_is_left_to_the_service():
+    page = from_crontab("0 1 * * * root run it\n", file="/etc/crontab")
+    assert only(page).user is None
+    assert "lines of root have no 'user'" in reviews(page)
+
+
+def test_a_user_without_a_command_is_listed():
+    page = from_crontab("0 1 * * * www-data\n", file="/etc/crontab")
+    assert told(page) == ["/etc/crontab:1: it has a user, but no command"]
+
+
+def test_a_single_entry_of_a_package_has_the_packages_name():
+    line = "0 1 * * * root test -x /usr/bin/x && /usr/bin/x\n"
+    assert only(from_crontab(line, file="/etc/cron.d/shop")).name == "shop"
+
+
+# ── comments ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_comment_directly_above_an_entry_is_its_description():
+    page = from_crontab("""
+        # About the file.
+
+        # Not this.
+        #
+        # Says hello,
+        #   twice.
+        # m h dom mon dow command
+        0 1 * * * x
+
+        # The end.
+    """)  # fmt: skip
+    assert only(page).description == "Says hello, twice."
+    for line in ("About the file.", "Not this.", "m h dom mon dow command", "The end."):
+        assert f"  # {line}\n" in page.text
+
+
+def test_an_entry_that_was_commented_out_is_no_description():
+    page = from_crontab("# Every hour.\n#0 * * * * y\n0 1 * * * x\n")
+    assert only(page).description == ""
+    assert "  # Every hour.\n  # 0 * * * * y\n" in page.text
+
+
+def test_rows_of_signs_stay_and_describe_nothing():
+    page = from_crontab("###########\n## Night ##\n###########\n0 1 * * * x\n")
+    assert "  # ##########\n  # # Night ##\n  # ##########\n" in page.text
+    assert only(page).description == ""
+    assert only(from_crontab("## Night\n0 1 * * * x\n")).description == "Night"
+
+
+def test_the_comment_of_an_entry_that_is_not_mapped_stays_above_it():
+    page = from_crontab("# Too late.\n99 * * * * x\n")
+    assert page.text.index("# Too late.") < page.text.index("# review: not imported")
+    assert page.tasks == 0
+
+
+# ── the whole page ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_users_crontab_becomes_a_page_to_read():
+    page = composed(
+        crontab.read((DATA / "alice.crontab").read_bytes(), file="a", host=HOST, owner="alice")
+    )
+    tasks = tasks_of(page)
+    assert list(tasks) == [
+        "shop-remind", "shop-report", "cat", "shop-warm-up", "backup-full", "backup-archive",
+        "tee", "shop-stock",
+    ]  # fmt: skip
+    assert page.text.startswith("# yaml-language-server: $schema=")
+    assert "\ndefaults:\n  user: alice\n  cwd: /home/alice\n\ntasks:\n" in page.text
+    assert '    schedule: "30 8 * * mon-fri"\n' in page.text
+    assert tasks["shop-remind"].description == "Sends the reminders. Only on working days."
+    assert dict(tasks["tee"].env)["LABEL"] == "  two blanks in front"
+    assert all(len(line) <= 100 for line in page.text.split("\n"))
+
+
+def test_nothing_to_map_is_a_file_without_tasks():
+    page = composed(
+        crontab.read((DATA / "odd.crontab").read_bytes(), file="odd", host=HOST, owner="alice")
+    )
+    assert [each.line for each in page.unmapped] == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert list(tasks_of(page)) == ["good"]
+    assert tasks_of(page)["good"].timezone == "Europe/Berlin"
+    assert "tasks: []" in from_crontab("# nothing\n").text
+
+
+def test_what_holds_for_all_lines_is_said_once():
+    page = from_crontab("".join(f"{minute} 1 * * * x{minute}\n" for minute in range(20)))
+    assert reviews(page).count("cron lets runs of a line overlap") == 1
+    assert reviews(page).count("cron mails what a command prints") == 1
+    assert page.reviews < 10
+
+
+# ── the percent sign ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])
+@pytest.mark.parametrize(
+    ("command", "printed"),
+    [
+        (r"date -d @0 -u +\%F", "1970-01-01\n"),
+        ("cat -n%one%two", "     1\tone\n     2\ttwo\n"),
+        ("cat%%", "\n"),
+        ("cat%", ""),
+        (r"cat%100\% of $HOME `x` 'y'", "100% of $HOME `x` 'y'\n"),
+        ("read a; echo got $a; cat%one%two", "got one\ntwo\n"),
+        ("cat%END-OF-INPUT%two", "END-OF-INPUT\ntwo\n"),
+        (r"cat%a\b\\c", "a\\b\\\\c\n"),
+        ("cat # a comment%in", "in\n"),
+    ],
+)
+def test_a_shell_does_with_the_command_what_cron_would_have_made_it_do(shell, command, printed):
+    command = only(from_crontab(f"SHELL={shell}\n0 1 * * * {command}\n")).command
+    assert isinstance(command, str)
+    done = subprocess.run(
+        [shell, "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=True, timeout=30,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == (printed, "")
+
+
+def test_input_that_a_shell_cannot_be_given_is_listed():
+    page = from_crontab("SHELL=/usr/bin/fish\n0 1 * * * cat%one\n")
+    assert told(page) == [
+        "alice.crontab:2: its input (%) cannot be set in a command for /usr/bin/fish"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "review"),
+    [
+        (
+            "0 1 * * * [ -x /usr/lib/php/sessionclean ] && /usr/lib/php/sessionclean",
+            "success_codes",
+        ),
+        ("0 1 * * * command -v debian-sa1 > /dev/null && debian-sa1 1 1", "success_codes"),
+        ("0 1 * * * test -x /usr/bin/certbot -a ! -d /run/x && certbot renew", "success_codes"),
+        ("@reboot /usr/local/bin/warm-up", "at the move too"),
+    ],
+)
+def test_what_fails_or_runs_twice_after_a_move_is_a_review(line, review):
+    assert review in reviews(from_crontab(line + "\n"))
+
+
+def test_a_command_that_asks_nothing_has_no_word_of_exit_codes():
+    assert "success_codes" not in reviews(from_crontab("0 1 * * * cd /srv && ./backup\n"))

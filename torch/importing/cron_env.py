@@ -1,0 +1,136 @@
+"""Lines of a crontab that set a variable, and what each of them is for a task.
+
+Owns the form of such a line (Debian's `env.c`, load_env) and the meaning of the names that cron
+itself looks at. A setting holds for the lines under it, so the readers ask at each line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from torch.clock import is_zone
+from torch.importing import exports
+from torch.importing.draft import Original, Remark, Value
+
+SHELL = "/bin/sh"
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_MAIL = frozenset({"MAILTO", "MAILFROM", "CONTENT_TYPE", "CONTENT_TRANSFER_ENCODING"})
+_SPACE = " \t\n\v\f\r"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    line: int
+    source: str
+    name: str
+    value: str
+
+
+def read(text: str) -> tuple[str, str] | None:
+    """(name, value) of a line that sets a variable, or None for any other line."""
+    text = text.lstrip(" \t")
+    if text[:1] in ("'", '"'):
+        name, quote, rest = text[1:].partition(text[0])
+        if not quote or "=" in name:
+            return None
+    else:
+        found = re.match(rf"[^={_SPACE}]*", text)
+        name = found.group() if found else ""
+        rest = text[len(name) :]
+    rest = rest.lstrip(_SPACE)
+    if rest[:1] != "=":
+        return None
+    rest = rest[1:].lstrip(_SPACE)
+    if rest[:1] in ("'", '"'):
+        value, quote, after = rest[1:].partition(rest[0])
+        return (name, value.rstrip(_SPACE)) if quote and not after.strip(_SPACE) else None
+    rest = rest.rstrip(_SPACE)
+    return (name, rest) if rest or _NAME.fullmatch(name) else None
+
+
+@dataclass(slots=True)
+class Environment:
+    """The settings in force at a line. `unused` are those that no task has had yet."""
+
+    original: Original
+    settings: dict[str, Setting] = field(default_factory=dict)
+    unused: dict[int, Setting] = field(default_factory=dict)
+
+    def set(self, line: int, source: str, name: str, value: str) -> None:
+        original = self.original
+        setting = Setting(line, source, name, value)
+        if not _NAME.fullmatch(name) or name.startswith("TORCH_"):
+            original.unmapped(line, source, f"'{name}' cannot be the name of a variable in a task")
+        elif name == "LOGNAME":
+            original.add(Remark((f"{source.strip()}: cron takes no notice of it",)))
+        elif name == "CRON_TZ" and not is_zone(value):
+            original.unmapped(line, source, f"'{value}' is not a time zone of this host")
+        elif name == "SHELL" and not value.startswith("/"):
+            original.unmapped(line, source, "SHELL is not an absolute path")
+        elif name == "HOME" and not value.startswith("/"):
+            original.unmapped(line, source, "HOME is not an absolute path")
+        else:
+            self.settings[name] = self.unused[line] = setting
+            if said := _review(setting):
+                original.add(Remark((said,), review=True))
+
+    def keys(self, command: str, user: str) -> tuple[dict[str, Value], str]:
+        """The keys of a task at this line, and the command with what cannot be a key in it."""
+        keys: dict[str, Value] = {}
+        env: dict[str, str] = {}
+        for name, setting in self.settings.items():
+            if name == "CRON_TZ":
+                keys["timezone"] = setting.value
+            elif name == "SHELL":
+                if setting.value != SHELL:
+                    keys["shell"] = setting.value
+            elif name in _MAIL and not re.search(rf"\$\{{?{name}\b", command):
+                continue
+            else:
+                env[name] = setting.value
+        if "HOME" in self.settings:
+            keys["cwd"] = self.settings["HOME"].value
+        kept, inside = exports.split(env, user)
+        if kept:
+            keys["env"] = kept
+        return keys, inside
+
+    def used(self) -> None:
+        """A task has the settings of this line."""
+        for setting in self.settings.values():
+            self.unused.pop(setting.line, None)
+
+    def shell(self) -> str:
+        return self.settings["SHELL"].value if "SHELL" in self.settings else SHELL
+
+
+def _review(setting: Setting) -> str:
+    """What a person should know of a setting, '' for most."""
+    name, value = setting.name, setting.value
+    written = f"{name}={value if len(value) <= 200 else value[:200] + '…'}"
+    if not value and setting.source.rstrip(_SPACE).endswith("="):
+        return f"{written}: cronie takes it for empty; Debian's cron refuses it without quotes"
+    if name == "MAILTO":
+        if not value:
+            return f'{name}="": cron mailed no output; here it is kept in files'
+        return (
+            f"{written}: cron mailed all output there; here it is kept in files, and 'notify' "
+            "with 'on_failure' tells people of what failed"
+        )
+    if name in _MAIL:
+        return f"{written}: this was for cron's mails"
+    if name == "TZ":
+        return (
+            f"{written}: a variable for the commands alone, as in cron; the times are in the "
+            "host's zone. 'timezone' would change that"
+        )
+    if name == "CRON_TZ":
+        return f"{written}: cronie reads the times in this zone, Debian's cron does not"
+    if name in ("RANDOM_DELAY", "START_HOURS_RANGE"):
+        jitter = f"; 'jitter: {value}m' is what it does there" if value.isdecimal() else ""
+        return f"{written}: cronie and anacron know it, Debian's cron does not{jitter}"
+    if "$" in value:
+        return f"{written}: like cron, Torch does not replace $ in it"
+    return ""

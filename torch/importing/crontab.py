@@ -1,0 +1,250 @@
+"""A crontab -> drafts of tasks. The reference is Debian's cron (`crontab(5)`, 3.0pl1-162).
+
+Owns the lines: which is an entry, a setting, a comment. What a setting means is `cron_env`'s, a
+time `cron_time`'s, a percent sign `percent`'s. Must not know the host: homes and users are
+arguments.
+
+Rules:
+- A setting holds for the lines under it, as in cron.
+- `cwd` is the user's home, where cron runs a command; Torch would take `/`.
+- What root's crontabs run has no `user`: the service is root's, and `user` would take from a task
+  the right to gain privileges.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+
+from torch.errors import ExpressionError
+from torch.importing import (
+    cron_comments,
+    cron_env,
+    cron_time,
+    exports,
+    naming,
+    percent,
+    user_column,
+)
+from torch.importing.cron_reviews import notes, of_command
+from torch.importing.draft import Draft, Original, Remark, Value
+from torch.importing.proof import refusal
+from torch.importing.user_column import Layout
+
+_MACRO = re.compile(r"(@[^ \t]*)[ \t]*(.*)", re.DOTALL)
+_FIVE = re.compile(r"((?:[^ \t]+[ \t]+){4}[^ \t]+)[ \t]*(.*)", re.DOTALL)
+_WORD = re.compile(r"([^ \t]+)[ \t]*(.*)", re.DOTALL)
+_FIELDS = 5
+_LONGEST = 998  # characters of a command, in Debian's cron
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What the caller knows of a host. `home` gives a user's home where that is a folder."""
+
+    users: Collection[str] = ()
+    home: Callable[[str], str | None] = field(default=lambda _: None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    time: str
+    rest: str
+    quiet: bool  # a leading - : cron does not log the line
+
+
+def read(
+    data: bytes, *, file: str, host: Host, column: bool | None = None, owner: str = ""
+) -> Original:
+    """The pieces of a crontab. `column` says whether it has a user column, None: guess."""
+    return _Reader(data, file, host, column, owner).original
+
+
+class _Reader:
+    def __init__(self, data: bytes, file: str, host: Host, column: bool | None, owner: str) -> None:
+        self.original = Original(file)
+        self._host = host
+        text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+        self._lines = text.split("\n")
+        if self._lines and not self._lines[-1]:
+            self._lines.pop()
+            self._unended = 0
+        else:
+            self._unended = len(self._lines)
+        self._strip_returns()
+        self._layout = self._lay_out(column, owner)
+        self._environment = cron_env.Environment(self.original)
+        self._above: list[str] = []
+        for number, line in enumerate(self._lines, 1):
+            self._read(number, line)
+        self._flush()
+        self._tell_unused()
+        self._note()
+
+    def _strip_returns(self) -> None:
+        ends = [line.endswith("\r") for line in self._lines]
+        if ends and all(ends):
+            self._lines = [line[:-1] for line in self._lines]
+            self.original.note(
+                "the lines ended in CR LF; cron hands the CR to the command, here it is left out"
+            )
+
+    def _lay_out(self, column: bool | None, owner: str) -> Layout:
+        found = user_column.of_path(self.original.file)
+        if column is None and found is not None:
+            return Layout(found.column, "" if found.column else owner or found.owner)
+        if column is None:
+            column = not owner and user_column.of_lines(self._sixth_words(), self._host.users)
+            if column:
+                self.original.note(
+                    "the sixth word of each line is a user, so this was read as a system crontab; "
+                    "--no-user-column reads it otherwise"
+                )
+        return Layout(column, "" if column else owner)
+
+    def _sixth_words(self) -> list[str]:
+        words = []
+        for line in self._lines:
+            if not line.strip() or line.lstrip(" \t")[:1] == "#" or cron_env.read(line):
+                continue
+            entry = _entry(line)
+            if entry is not None and cron_time.is_time(entry.time):
+                found = _WORD.match(entry.rest)
+                words.append(found[1] if found and found[2] else "")
+        return words
+
+    def _read(self, number: int, line: str) -> None:
+        if not line.strip(" \t"):
+            self._flush()
+        elif line.lstrip(" \t").startswith("#"):
+            self._above.append(cron_comments.text_of(line))
+        elif bad := _unreadable(line):
+            self._flush()
+            self.original.unmapped(number, line, bad)
+        elif (setting := cron_env.read(line)) is not None:
+            if self._above:  # a comment on a setting would be lost without it
+                self._above.append(line.strip())
+            self._flush()
+            self._environment.set(number, line, *setting)
+        else:
+            self._read_entry(number, line)
+
+    def _flush(self) -> None:
+        lines, self._above = self._above, []
+        while lines and not lines[0].strip():
+            lines = lines[1:]
+        while lines and not lines[-1].strip():
+            lines = lines[:-1]
+        if lines:
+            self.original.add(Remark(tuple(lines)))
+
+    def _read_entry(self, number: int, line: str) -> None:
+        stay, description = cron_comments.split(self._above)
+        self._above, above = stay, self._above
+        draft = self._draft(number, line, description)
+        if isinstance(draft, Draft):
+            self._flush()
+            self._environment.used()
+            self.original.add(draft)
+        else:
+            self._above = above
+            self._flush()
+            self.original.unmapped(number, line, draft)
+
+    def _draft(self, number: int, line: str, description: str) -> Draft | str:
+        """The task of a line, or why it is none."""
+        entry = _entry(line)
+        if entry is None:
+            count = len(line.split())
+            return f"it has {count} of the {_FIELDS} fields and no command"
+        try:
+            schedule, reviews = cron_time.schedule(entry.time)
+        except ExpressionError as error:
+            return cron_time.reason(error)
+        user, text = self._layout.owner, entry.rest
+        if self._layout.column:
+            found = _WORD.match(text)
+            user, text = (found[1], found[2]) if found else ("", "")
+        if not text.strip(" \t"):
+            return "it has a user, but no command" if user and self._layout.column else (
+                "it has no command"
+            )  # fmt: skip
+        command, data = percent.split(text)
+        other = "" if user == "root" else user
+        settings, inside = self._environment.keys(command, other)
+        shell = self._environment.shell()
+        whole = percent.with_input(inside + command, data, shell)
+        if whole is None or (inside and not percent.is_posix(shell)):
+            what = "variables" if inside else "input (%)"
+            return f"its {what} cannot be set in a command for {shell}"
+        keys: dict[str, Value] = {"schedule": schedule, "command": whole}
+        if description:
+            keys["description"] = description
+        if other:
+            keys["user"] = other
+        said = [*reviews, *of_command(text, command, data, other)]
+        if "@reboot" in schedule:
+            said.append(
+                "it fires when the first service of a boot starts: at the move too, though the "
+                "host booted long ago; 'enabled: false' until then if it must not run twice"
+            )
+        if "cwd" not in settings and (about := self._place(user, keys)):
+            said.append(about)
+        if inside:
+            said.append(exports.REVIEW)
+        if entry.quiet:
+            said.append("the - before the time kept some crons (not Debian's) from logging it")
+        if number == self._unended:
+            said.append("cron takes no notice of a last line without a line end")
+        if len(text) > _LONGEST:
+            said.append(f"Debian's cron refuses a command of more than {_LONGEST} characters")
+        keys |= settings
+        # Here, and not only by `page`: what is above a line that is refused must stay as well.
+        if refused := refusal({"name": "any", **keys}):
+            return refused
+        names = naming.candidates(command)
+        return Draft(line=number, source=line, names=names, keys=keys, reviews=tuple(said))
+
+    def _place(self, user: str, keys: dict[str, Value]) -> str:
+        """Sets `cwd` to the user's home, or says that it is not known."""
+        if not user:
+            return ""  # said once, for the whole file
+        home = self._host.home(user)
+        if home is not None:
+            keys["cwd"] = home
+            return ""
+        return f"cron ran it in the home of {user}, which this host does not have; set 'cwd'"
+
+    def _tell_unused(self) -> None:
+        for setting in self._environment.unused.values():
+            self.original.add(Remark((f"{setting.source.strip()}   (no line under it uses it)",)))
+
+    def _note(self) -> None:
+        drafts = self.original.drafts()
+        folder, _, file = self.original.file.rpartition("/")
+        name = naming.clean(file)
+        if folder.endswith("cron.d") and len(drafts) == 1 and name:  # certbot: a good name
+            (draft,) = drafts
+            at = self.original.pieces.index(draft)
+            self.original.pieces[at] = replace(draft, names=(name, *draft.names))
+        for note in notes(drafts, self._layout):
+            self.original.note(note)
+
+
+def _entry(line: str) -> _Entry | None:
+    text = line.lstrip(" \t")
+    quiet = text.startswith("-")
+    found = (_MACRO if text.startswith("@") else _FIVE).match(text[quiet:])
+    return _Entry(time=found[1], rest=found[2], quiet=quiet) if found else None
+
+
+def _unreadable(line: str) -> str:
+    if "\0" in line:
+        return "it holds a NUL character"
+    try:
+        line.encode()
+    except UnicodeEncodeError as error:
+        byte = ord(line[error.start]) - 0xDC00
+        return f"its byte 0x{byte:02x} is not UTF-8, and a task file is"
+    return ""

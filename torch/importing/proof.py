@@ -1,0 +1,37 @@
+"""The keys of a task as lines, and the proof that the reader of task files takes them.
+
+Owns the order of keys. A task that is refused has its reason from that reader, in its words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch.errors import TaskFileError
+from torch.importing import yaml_text
+from torch.importing.draft import Value
+from torch.taskfile.keys import TASK_KEYS
+from torch.taskfile.parse import parse
+
+_FIRST = ("name", "description", "enabled", "type", "schedule", "timezone", "command")
+_ORDER = {key: at for at, key in enumerate(dict.fromkeys((*_FIRST, *TASK_KEYS)))}
+
+
+def task_lines(keys: Mapping[str, Value], indent: str) -> list[str]:
+    """Each key with its value, in the order of a file that a person wrote."""
+    return [
+        line
+        for key in sorted(keys, key=_ORDER.__getitem__)
+        for line in yaml_text.entry(key, keys[key], indent)
+    ]
+
+
+def refusal(keys: Mapping[str, Value]) -> str:
+    """Why the reader of task files would not take a task of these keys, or ''."""
+    lines = ["tasks:", "  - " + "\n".join(task_lines(keys, "    ")).lstrip()]
+    try:
+        parse("\n".join([*lines, ""]).encode(), file="", host_zone="UTC")
+    except TaskFileError as error:
+        problem = error.problems[0]
+        return problem.message + (f"; {problem.hint}" if problem.hint else "")
+    return ""
