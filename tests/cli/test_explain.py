@@ -354,6 +354,13 @@ def test_a_disabled_task_says_since_when(past):
     assert found.changes == ("'enabled: true' in the task file",)
 
 
+def test_a_disabled_task_is_not_explained_by_its_last_fire(past):
+    past.defined(cron("a", HOURLY), at=BEGIN)
+    past.ran("a", T0 - 2 * HOUR)
+    past.defined(cron("a", HOURLY, enabled=False), at=T0 - HOUR)
+    assert past.explain("a").kind == "disabled"
+
+
 def test_a_time_that_the_schedule_does_not_name_gets_the_fires_around_it_in_words(past):
     past.defined(cron("a", NIGHTLY, timezone="Europe/Berlin"))
     past.ran("a", T0 - 5 * HOUR - 1800)
@@ -459,6 +466,17 @@ def test_a_pause_says_since_when_until_when_and_how_to_end_it(past):
     assert found.changes[0] == "'torch resume a'"
     assert "will be skipped" in past.explain("a", "10:00").verdict
     assert past.explain("a", "12:00").kind == "to_come"
+
+
+def test_of_a_paused_task_no_next_fire_is_told_that_will_not_be(past):
+    past.defined(cron("a", HOURLY))
+    past.ran("a", T0)
+    past.paused("a", since=T0 + 30, until=T0 + 3 * HOUR)
+    past.alive()
+    found = past.explain("a", now=T0 + 60)
+    assert found.details[-1] == (
+        "it is paused since 2027-01-15 08:00:30, until 2027-01-15 11:00:00"
+    )
 
 
 def test_a_fire_while_no_service_lives_is_not_decided_yet(past):
@@ -628,3 +646,10 @@ def test_whatever_happened_there_is_an_answer(past, seed):
         found = past.explain("a", text)
         assert found.verdict.startswith("a")
         assert "None" not in told(found)
+
+
+def test_the_id_of_a_run_is_answered_with_its_task(past):
+    past.ran("a", T0)
+    with pytest.raises(UsageError) as error:
+        past.explain("r1")
+    assert error.value.hint == "torch explain a"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -84,28 +85,61 @@ def test_check_for_github_is_one_annotation_a_problem(file, capsys):
     file.write_text(BAD)
     assert run(["check", str(file), "--format", "github"]) == 65
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"::error file={file},line=9,col=5::unknown key 'shedule'")
+    place = f"file={file},line=9,col=5,title=torch%3A shedule"
+    assert lines[0].startswith(f"::error {place}::unknown key 'shedule'")
     assert len(lines) == 2
+
+
+def test_check_tells_what_the_host_lacks_though_another_task_is_wrong(file, capsys):
+    file.write_text(BAD + "  - {name: away, type: daemon, command: x, cwd: /no/such/folder}\n")
+    assert run(["check", str(file)]) == 65
+    err = capsys.readouterr().err
+    assert f"{file}:18:49: 'cwd': '/no/such/folder' does not exist on this host" in err
+    assert err.index(f"{file}:9:5") < err.index(f"{file}:17:10") < err.index(f"{file}:18:49")
+
+
+def test_anywhere_only_what_is_written_counts(file, capsys):
+    file.write_text(GOOD + "  - {name: away, type: daemon, command: x, cwd: /no/such/folder}\n")
+    file.chmod(0o666)
+    assert run(["check", str(file)]) == 65
+    assert "writable by everybody" in capsys.readouterr().err
+    assert run(["check", "--anywhere", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file}: ok, 4 tasks\n"
+    file.write_text(BAD)
+    assert run(["check", "--anywhere", str(file)]) == 65
+    assert "did you mean 'schedule'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.mkdir(), "is not a regular file"),
+        (os.mkfifo, "is not a regular file"),
+        (lambda path: path.write_bytes(b"#" * (8 * 2**20 + 1)), "is larger than 8 MiB"),
+    ],
+)
+def test_anywhere_what_is_no_file_is_named_and_never_waited_for(make, words, tmp_path, capsys):
+    make(tmp_path / "tasks.yaml")
+    assert run(["check", "--anywhere", str(tmp_path / "tasks.yaml")]) == 65
+    assert words in capsys.readouterr().err
+
+
+def test_check_as_json_has_a_place_a_key_and_a_severity_for_every_problem(file, capsys):
+    file.write_text(BAD.replace("echo beat", "curl --password hunter22"))
+    assert run(["check", str(file), "--format", "json"]) == 65
+    found = json.loads(capsys.readouterr().out)["problems"]
+    assert [(p["severity"], p["line"], p["key"]) for p in found] == [
+        ("warning", 7, "command"),
+        ("error", 9, "shedule"),
+        ("error", 17, "max"),
+    ]
+    assert {*found[0]} == {"file", "line", "column", "key", "severity", "message", "hint"}
 
 
 def test_check_of_a_missing_file_names_it(tmp_path, capsys):
     assert run(["check", str(tmp_path / "none.yaml")]) == 65
     assert "none.yaml" in capsys.readouterr().err
-
-
-def test_plan_shows_the_tasks_of_a_host_and_how_often_they_start(file, capsys):
-    assert run(["plan", "-f", str(file), "--host", "10.0.1.7", "--for", "1h", "--json"]) == 0
-    tasks = {task["name"]: task for task in json.loads(capsys.readouterr().out)["tasks"]}
-    assert list(tasks) == ["beat", "nightly", "keeper"]
-    assert tasks["beat"]["fires"] == 720
-    assert tasks["beat"]["meaning"] == "every 5 seconds"
-    assert tasks["keeper"]["meaning"] == "2 kept alive"
-
-
-def test_plan_leaves_out_what_other_hosts_own(file, capsys):
-    assert run(["plan", "-f", str(file), "--host", "10.9.9.9"]) == 0
-    out = capsys.readouterr().out
-    assert "beat" in out and "nightly" not in out
 
 
 def test_next_of_an_expression(capsys):

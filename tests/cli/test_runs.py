@@ -13,7 +13,7 @@ from tests.cli.past import HOUR, Past
 from tests.history.rows import T0
 from torch.cli import run
 from torch.clock import Now
-from torch.run import Outcome
+from torch.run import Outcome, Trigger
 from torch.testing.tasks import cron
 
 LONG = "the history could not be written: database or disk is full, and has been for an hour"
@@ -140,3 +140,49 @@ def test_in_a_pipe_nothing_is_cut(past, runs, monkeypatch):
     assert out.splitlines()[1].endswith(LONG)
     assert "STARTED" in out
     assert "×4" in out
+
+
+# ── filters ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def many(past):
+    """r1 to r7: what ended in every way, what runs and what waits."""
+    past.defined(cron("b", "0 * * * *"))
+    past.ran("a", T0)
+    past.ran("a", T0 + HOUR, Outcome.FAILED, code=3)
+    past.ran("b", T0 + HOUR, Outcome.TIMED_OUT)
+    past.ran("b", None, Outcome.KILLED, trigger=Trigger.MANUAL, start=T0 + 1.5 * HOUR)
+    past.never("a", T0 + 2 * HOUR, Outcome.SKIPPED, "why")
+    past.began(past.intent("b", T0 + 2 * HOUR), T0 + 2 * HOUR)
+    past.intent("a", T0 + HOUR, attempt=2, not_before=T0 + 9 * HOUR, at=T0 + 2 * HOUR)
+    return past
+
+
+def test_runs_are_filtered_by_outcome_trigger_and_what_has_not_ended(many, runs):
+    assert ids(runs("--outcome", "failed", "--outcome", "timed_out")) == ["r3", "r2"]
+    assert ids(runs("--outcome", "succeeded", "--outcome", "skipped")) == ["r5", "r1"]
+    assert ids(runs("--trigger", "manual")) == ["r4"]
+    assert ids(runs("--running")) == ["r7", "r6"]
+    assert ids(runs("--failed", "a")) == ["r2"]
+    assert ids(runs("b", "--outcome", "killed")) == ["r4"]
+
+
+def test_runs_of_several_tasks_are_listed_together(many, runs):
+    assert ids(runs("a", "b")) == ["r7", "r6", "r5", "r4", "r3", "r2", "r1"]
+    assert ids(runs("a", "b", "--limit", "2")) == ["r7", "r6"]
+
+
+def test_a_list_that_was_cut_says_so(many, past, capsys):
+    at = ["--state-dir", str(past.folder)]
+    assert run(["runs", "--limit", "3", *at]) == 0
+    said = capsys.readouterr()
+    assert len(ids(said.out)) == 3
+    assert said.err == "the newest 3 of more; see more with --limit N\n"
+    assert run(["runs", "--limit", "7", *at]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_of_several_tasks_an_unknown_one_is_named(many, past, capsys):
+    assert run(["runs", "nightly", "--state-dir", str(past.folder)]) == 64
+    assert "never had a task 'nightly'" in capsys.readouterr().err

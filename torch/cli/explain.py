@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from torch.cli import names
 from torch.cli.options import json_option, of_running_service, settings_options
 from torch.clock import SystemClock
 from torch.settings import Settings
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=names.tasks)
 @click.argument("time", nargs=-1, metavar="[TIME]")
 @json_option
 @settings_options
@@ -33,6 +35,7 @@ def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool)
 
     now = SystemClock().now().wall
     found = Gathering(of_running_service(settings), task, now)
+    _say_if_unused(settings, found.service)
     asked = None
     if time:
         moment = read(" ".join(time), now=now, zone=found.zone)
@@ -44,15 +47,28 @@ def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool)
     if as_json:
         _as_json(evidence, told)
         return
-    from torch.report.text import harmless
+    from torch.cli import show
 
-    click.echo(harmless(f"{told.verdict}"))
+    show.prose(told.verdict)
     for line in (*told.details, f"times are in {evidence.zone}"):
-        click.echo(harmless(f"  {line}"))
+        show.prose(f"  {line}")
     if told.changes:
-        click.echo("what would change it:")
+        show.prose("what would change it:")
         for line in told.changes:
-            click.echo(harmless(f"  {line}"))
+            show.prose(f"  {line}")
+
+
+def _say_if_unused(settings: Settings, service: Mapping[str, Any]) -> None:
+    """A file that was named is not what the answer comes from where a service has another."""
+    running = service.get("version", {}).get("file")
+    named = click.get_current_context().params.get("task_file")
+    if named and running and running != settings.task_file:
+        from torch.report.text import harmless
+
+        click.echo(
+            f"torch: the service answers, and its file is {harmless(running)}; -f is not used",
+            err=True,
+        )
 
 
 def _as_json(evidence: Evidence, told: Explanation) -> None:

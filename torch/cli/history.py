@@ -2,60 +2,120 @@
 
 from __future__ import annotations
 
-import difflib
 from bisect import bisect_right
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import click
 
-from torch.cli import show
+from torch.cli import names, show
+from torch.cli.drawing import columns as layout
 from torch.cli.options import json_option, place_options
 from torch.clock import SystemClock
 from torch.errors import UsageError
 from torch.history import explaining, query
 from torch.report.text import duration, harmless
+from torch.run import Outcome, Trigger
 from torch.settings import Settings
+
+_OUTCOMES, _TRIGGERS = [each.value for each in Outcome], [each.value for each in Trigger]
+_EVERY = 2.0
+"""Seconds from one look of `--watch` to the next."""
 
 
 @click.command()
-@click.argument("task", required=False)
+@click.argument("tasks", nargs=-1, metavar="[TASK]...", shell_complete=names.tasks)
 @click.option("--failed", is_flag=True, help="Only what failed, timed out, was killed or missed.")
+@click.option("--outcome", "outcomes", multiple=True, type=click.Choice(_OUTCOMES),
+              help="Only what ended so; may be repeated.")  # fmt: skip
+@click.option("--trigger", "triggers", multiple=True, type=click.Choice(_TRIGGERS),
+              help="Only what was started so; may be repeated.")  # fmt: skip
+@click.option("--running", is_flag=True, help="Only what has not ended: it runs, or waits.")
 @click.option("--since", metavar="TIME", help="Not before 24h ago, 10:30, 2026-11-20, …")
 @click.option("--until", metavar="TIME", help="Not after 30m ago, 10:30, 2026-11-20, …")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@click.option("--watch", is_flag=True, help="Show them anew every 2 s, until q or Ctrl-C.")
 @json_option
 @place_options
-def runs(
-    settings: Settings, task: str | None, failed: bool, since: str | None, until: str | None,
-    limit: int, as_json: bool,
-) -> None:  # fmt: skip
+def runs(settings: Settings, watch: bool, as_json: bool, **filters: Any) -> None:
     """List recorded runs, newest first. Skipped and missed fires are rows too.
 
     TIME is a duration back from now (30m, 24h, 7d), or 10:30, 'yesterday 10:30', 2026-11-20,
     '2026-11-20 10:30' or RFC 3339, in the host's timezone.
     """
-    now = SystemClock().now().wall
-    found = query.runs(
-        settings.history, task=task, bad_only=failed, since=_instant(since, "--since", now),
-        until=_instant(until, "--until", now), limit=limit,
-    )  # fmt: skip
-    if task is not None and not found:
-        _must_know(settings, task)
-    adopted = _adopted(settings, found, now)
-    if as_json:
-        rows = [row.as_json() | {"adopted": row.id in adopted} for row in found]
-        show.document({"runs": rows})
+    asked = _Asked(settings=settings, **filters)
+    if watch:
+        from torch.cli.drawing import screen
+
+        if as_json:
+            screen.stream(lambda: show.text(asked.document()), seconds=_EVERY)
+        screen.watch(lambda: asked.lines() or ["no runs"], seconds=_EVERY)
         return
-    today = datetime.fromtimestamp(now).astimezone()
-    show.table(
-        ("RUN", "TASK", "FIRE TIME", "STARTED", "TOOK", "OUTCOME", "CODE", "REASON"),
-        [_cells(row, now, today, adopted=row.id in adopted) for row in found],
-        empty="no runs" + (f" of '{task}'" if task else ""),
-        spare=("STARTED", "CODE", "TOOK"),
-    )
+    lines = [] if as_json else asked.lines()
+    if as_json:
+        show.document(asked.document())
+    elif lines:
+        click.echo("\n".join(lines))
+    else:
+        click.echo("no runs" + (f" of {', '.join(asked.tasks)}" if asked.tasks else ""), err=True)
+    if asked.cut:
+        click.echo(f"the newest {asked.limit} of more; see more with --limit N", err=True)
 
 
-def _instant(text: str | None, option: str, now: float) -> float | None:
+@dataclass(kw_only=True)
+class _Asked:
+    """The filters; and after a reading whether there were more rows than were asked for."""
+
+    settings: Settings
+    tasks: tuple[str, ...]
+    failed: bool
+    outcomes: tuple[str, ...]
+    triggers: tuple[str, ...]
+    running: bool
+    since: str | None
+    until: str | None
+    limit: int
+    cut: bool = False
+
+    def document(self) -> dict[str, Any]:
+        found, adopted, _ = self._read()
+        return {"runs": [row.as_json() | {"adopted": row.id in adopted} for row in found]}
+
+    def lines(self) -> list[str]:
+        """The table; [] where there are no rows."""
+        found, adopted, now = self._read()
+        today = datetime.fromtimestamp(now).astimezone()
+        rows = [_cells(row, now, today, adopted=row.id in adopted) for row in found]
+        head = ("RUN", "TASK", "WHEN", "STARTED", "TOOK", "OUTCOME", "CODE", "REASON")
+        return (
+            []
+            if not rows
+            else layout.draw(
+                head,
+                rows,
+                room=show.room(),
+                colour=show.colours(),
+                spare=("STARTED", "CODE", "TOOK"),
+            )
+        )
+
+    def _read(self) -> tuple[list[query.RunRow], set[str], float]:
+        now = SystemClock().now().wall
+        found = query.runs(
+            self.settings.history, tasks=self.tasks, bad_only=self.failed, outcomes=self.outcomes,
+            triggers=self.triggers, unfinished=self.running,
+            since=instant(self.since, "--since", now), until=instant(self.until, "--until", now),
+            limit=self.limit + 1,
+        )  # fmt: skip
+        for task in self.tasks if not found else ():
+            _must_know(self.settings, task)
+        self.cut = len(found) > self.limit
+        found = found[: self.limit]
+        return found, _adopted(self.settings, found, now), now
+
+
+def instant(text: str | None, option: str, now: float) -> float | None:
     """Since its first second, or until its last one is over."""
     if text is None:
         return None
@@ -85,8 +145,7 @@ def _must_know(settings: Settings, task: str) -> None:
     """A typo must not look like the answer to "why did it not run?"."""
     known = query.known_tasks(settings.history)
     if task not in known:
-        near = difflib.get_close_matches(task, known, 1)
-        hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
+        hint = names.meant(task, known, otherwise="see: torch tasks")
         raise UsageError(f"this host never had a task '{harmless(task)}'", hint=hint)
 
 
@@ -103,13 +162,20 @@ def _cells(
     return (
         row.id,
         row.task,
-        show.when(_text(times["fire_time"]), today=today) + count + attempt,
+        # A run by hand and a daemon's have no fire time: when they began, then.
+        show.when(_text(times["fire_time"] or times["started_at"]), today=today) + count + attempt,
         show.when(_text(times["started_at"]), today=today),
         took or "-",
         "waiting" if waits else row.outcome or row.state,
         "-" if row.exit_code is None else row.exit_code,
-        "; ".join(filter(None, (_waits(row, now, today), "adopted" * adopted, row.reason))),
+        "; ".join(filter(None, (_waits(row, now, today), "adopted" * adopted, _reason(row)))),
     )
+
+
+def _reason(row: query.RunRow) -> str:
+    """With the exit code of what failed: its own column gives way on a narrow terminal."""
+    said = f"exit code {row.exit_code}" if row.outcome == "failed" and row.exit_code else ""
+    return row.reason or said
 
 
 def _waits(row: query.RunRow, now: float, today: datetime) -> str:

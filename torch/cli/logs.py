@@ -1,140 +1,257 @@
 """torch logs: what tasks wrote, read from their output files; or the service's own log.
 
-Owns following. It works without the service: files are looked at four times a second, new
-runs of the task join as their files appear. Text of tasks reaches a terminal harmless, a
-pipe as it is.
+Owns what is shown of it, and following. It works without the service: files are looked at four
+times a second, new runs of a task join as their files appear. Text of tasks reaches a terminal
+harmless, a pipe as it is.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import select
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice, takewhile
 
 import click
 
+from torch.cli import names, show
+from torch.cli.drawing import columns
 from torch.cli.options import place_options
+from torch.cli.viewing import outputs, tailing
+from torch.cli.viewing.outputs import Source
+from torch.clock import SystemClock
 from torch.errors import UsageError
 from torch.history import query
 from torch.report.text import harmless
 from torch.settings import Settings
 
 _LOOK = 0.25
-_CHUNK = 1 << 20
+_STAYS = 8
+"""Looks for which the file of a run that seems over is still read: it may just be starting."""
+_LINES = 100
+_NAME_ROOM = 20
+_HUES = ("36", "32", "35", "1;36", "1;32", "1;35")  # readable on light and dark grounds
+_STAMP = re.compile(r'(?:time=|\{"time": ")([0-9T:.+-]+)')
+
+Wanted = Callable[[str], bool]
 
 
 @click.command()
-@click.argument("target", metavar="[TASK|RUN]", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on as more is written, until Ctrl-C.")
-@click.option("-n", "--lines", type=click.IntRange(0), default=100, show_default=True)
+@click.argument("targets", nargs=-1, metavar="[TASK|RUN]...", shell_complete=names.tasks_and_runs)
+@click.option("-f", "--follow", is_flag=True,
+              help="Go on as more is written, until the run ends, or Ctrl-C.")  # fmt: skip
+@click.option("-n", "--lines", type=click.IntRange(0),
+              help="The newest lines of each name.  [default: 100; with --since all]")  # fmt: skip
+@click.option("--all", "every", is_flag=True, help="Every task that has left output.")
 @click.option("--grep", metavar="RE", help="Only lines in which this regular expression is found.")
+@click.option("--since", metavar="TIME",
+              help="Only runs that wrote since 2h ago, 10:30, 2026-11-20, …")  # fmt: skip
+@click.option("--times", is_flag=True,
+              help="Which run it was and when; with -f, when each line came.")  # fmt: skip
+@click.option("--raw", is_flag=True, help="The lines alone, without names in front.")
 @place_options
 def logs(
-    settings: Settings, target: str | None, follow: bool, lines: int, grep: str | None
-) -> None:
-    """Show the output of a task or a run, or, without a name, the service's log."""
-    find = _source(settings, target)
-    wanted = _matcher(grep)
-    files: dict[str, _File] = {path: _File(path) for path in find()}
-    if not files and not follow:
-        click.echo(f"no output{f' of {target}' if target else ''} yet", err=True)
-    newest: deque[str] = deque(maxlen=lines)
-    for file in files.values():
-        newest.extend(line for line in file.read(whole=not follow) if wanted(line))
-    for line in newest:
-        _print(line)
-    while follow:
-        sys.stdout.flush()
-        select.select([], [], [], _LOOK)
-        for path in find():
-            file = files.setdefault(path, _File(path))
-            for line in filter(wanted, file.read(whole=False)):
-                _print(line)
+    settings: Settings, targets: tuple[str, ...], follow: bool, lines: int | None, every: bool,
+    grep: str | None, since: str | None, times: bool, raw: bool,
+) -> None:  # fmt: skip
+    """Show the output of tasks and runs, or, without a name, the service's log.
+
+    Of several names each line has its name in front. Output has no times of its own: --since
+    leaves out whole runs (of the service's log: lines), --times heads each run.
+    """
+    if raw and times:
+        raise UsageError("--raw and --times exclude each other", hint="choose one of them")
+    if every and targets:
+        raise UsageError("--all and names exclude each other", hint="choose one of them")
+    begin = _instant(since)
+    most = lines if lines is not None else None if since else _LINES
+    found = outputs.sources(settings, targets, every=every)
+    view = _View(settings, found, wanted=_matcher(grep), times=times, raw=raw)
+    ends = {path: tailing.whole_lines(path) for s in found for path in s.files()} if follow else {}
+    for source in found:
+        view.newest(source, most, begin, ends if follow else None)
+    if follow:
+        view.follow(ends)
+    elif not view.said and not grep:
+        of = f" of {', '.join(targets)}" if targets else ""
+        click.echo(f"no output{of} yet", err=True)
 
 
 def print_output(settings: Settings, task: str, run_id: str) -> None:
     """All output of one run, to stdout."""
-    for line in _File(f"{settings.output}/{task}/{run_id}.log").read(whole=True):
-        _print(line)
-
-
-def _source(settings: Settings, target: str | None) -> Callable[[], list[str]]:
-    """What lists the files of the target, oldest first. Raises UsageError for an unknown one."""
-    if target is None:
-        return lambda: [settings.log] if os.path.exists(settings.log) else []
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", target):
-        raise UsageError(f"'{harmless(target)}' is neither a task nor a run")
-    folder = f"{settings.output}/{target}"
-    if os.path.isdir(folder):
-        return lambda: _by_age(folder)
-    row = query.find(settings.history, target)
-    if row is not None:
-        path = f"{settings.output}/{row.task}/{row.id}.log"
-        return lambda: [path] if os.path.exists(path) else []
-    if query.runs(settings.history, task=target, limit=1):
-        return lambda: _by_age(folder)
-    raise UsageError(f"no task or run '{target}' has left output", hint="see: torch tasks")
-
-
-def _by_age(folder: str) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            found = [(e.stat().st_mtime_ns, e.path) for e in entries if e.name.endswith(".log")]
-    except FileNotFoundError:
-        return []
-    return [path for _, path in sorted(found)]
+    path = f"{settings.output}/{task}/{run_id}.log"
+    terminal = sys.stdout.isatty()
+    for line in tailing.forwards(path):
+        sys.stdout.write(f"{harmless(line) if terminal else line}\n")
+    sys.stdout.flush()
 
 
 @dataclass
-class _File:
-    """A file read on from where the last look ended. A head that was freed is passed over."""
+class _View:
+    """What is shown of some sources, and how a line looks."""
 
-    path: str
-    offset: int = 0
-    rest: bytes = field(default=b"")
+    settings: Settings
+    sources: list[Source]
+    wanted: Wanted
+    times: bool
+    raw: bool
+    said: bool = False
+    _last: dict[str, str] = field(default_factory=dict)  # of each source, the path shown last
+    _heads: dict[str, str] = field(default_factory=dict)
 
-    def read(self, *, whole: bool) -> Iterator[str]:
-        """The lines since the last look; a last line without its end only if `whole`."""
-        try:
-            with open(self.path, "rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                if size < self.offset:  # cut to its tail, or a new file of that name
-                    self.offset = 0
-                self.offset = _data(file.fileno(), self.offset, size)
-                file.seek(self.offset)
-                while chunk := file.read(_CHUNK):
-                    self.offset += len(chunk)
-                    *ends, self.rest = (self.rest + chunk).split(b"\n")
-                    yield from (line.decode("utf-8", "replace") for line in ends)
-        except FileNotFoundError:
+    def __post_init__(self) -> None:
+        self._terminal = sys.stdout.isatty()
+        if len(self.sources) < 2 or self.raw:
             return
-        if whole and self.rest:
-            yield self.rest.decode("utf-8", "replace")
-            self.rest = b""
+        most = _NAME_ROOM if self._terminal else 64
+        room = min(max(len(source.name) for source in self.sources), most)
+        for source in self.sources:
+            head = columns.pad(columns.cut(source.name, room), room) + " |"
+            self._heads[source.name] = columns.styled(
+                head, _hue(source.name), colour=show.colours()
+            )
+
+    def newest(
+        self, source: Source, most: int | None, begin: float | None, ends: dict[str, int] | None
+    ) -> None:
+        """The newest lines of its newest files, oldest first."""
+        left = most
+        kept: list[tuple[str, list[str]]] = []
+        for path in reversed(source.files()):
+            if left == 0 or (begin is not None and not source.path and _changed(path) < begin):
+                break
+            lines = tailing.backwards(path, None if ends is None else ends.get(path, 0))
+            if begin is not None and path == self.settings.log:
+                lines = takewhile(lambda line: _stamp(line) >= begin, lines)
+            found = [*islice(filter(self.wanted, lines), left)][::-1]
+            left = None if left is None else left - len(found)
+            kept.append((path, found))
+        for path, found in reversed(kept):
+            self._show(source, path, found)
+
+    def follow(self, ends: dict[str, int]) -> None:
+        """Until Ctrl-C, or until every run that was named has ended."""
+        live = outputs.live(self.settings)
+        of: dict[str, Source] = {}
+        watched: dict[str, tuple[tailing.Growing, int]] = {}
+        for source in self.sources:
+            files = [path for path in source.files() if path in ends]
+            of |= dict.fromkeys(files, source)
+            for path in (*(p for p in files if outputs.run_of(p) in live), *files[-1:]):
+                watched[path] = tailing.Growing(path, ends[path]), 0
+        over: set[str] = set()
+        while True:
+            for source in self.sources:
+                for path in source.files() if source.changed() else ():
+                    of.setdefault(path, source)
+                    if path not in ends:
+                        watched[path] = tailing.Growing(path), 0
+                        ends[path] = 0
+            over |= {s.run for s in self.sources if s.run and outputs.end_of(self.settings, s.run)}
+            live = outputs.live(self.settings)
+            for path, (file, still) in [*watched.items()]:
+                source = of[path]
+                lines = [*filter(self.wanted, file.read(whole=source.run in over))]
+                self._show(source, path, lines, now=True)
+                still = 0 if lines or source.path or outputs.run_of(path) in live else still + 1
+                watched[path] = file, still
+                if still > _STAYS:
+                    self._show(source, path, [*filter(self.wanted, file.read(whole=True))])
+                    del watched[path]
+            sys.stdout.flush()
+            if over and len(over) == len(self.sources):
+                for run_id in sorted(over):
+                    end = outputs.end_of(self.settings, run_id)
+                    click.echo(f"{run_id}: {harmless(end)}", err=True)
+                return
+            select.select([], [], [], _LOOK)
+
+    def _show(self, source: Source, path: str, lines: Iterable[str], *, now: bool = False) -> None:
+        lines = [*lines]
+        if not lines:
+            return
+        self.said = True
+        if path != self._last.get(source.name):
+            self._turn(source, path, now)
+        head = self._heads.get(source.name, "")
+        stamp = f"{_now():%H:%M:%S} " if now and self.times else ""
+        # Not by click.echo, which takes the colours out of what goes into a pipe.
+        for line in self._lines(lines, f"{stamp}{head}{' ' * bool(head)}"):
+            sys.stdout.write(f"{line}\n")
+
+    def _lines(self, lines: Iterable[str], before: str) -> Iterator[str]:
+        for line in lines:
+            yield before + (harmless(line) if self._terminal else line)
+
+    def _turn(self, source: Source, path: str, now: bool) -> None:
+        """Lines of another run come next."""
+        first = source.name not in self._last
+        self._last[source.name] = path
+        if path == self.settings.log:
+            return
+        run_id = outputs.run_of(path)
+        if self.times:
+            click.echo(f"== {source.name}: {_told(self.settings, run_id)}")
+        elif now and not first and len(self.sources) == 1 and not self.raw:
+            sys.stdout.flush()
+            click.echo(f"== {source.name}: run {run_id}", err=True)
 
 
-def _data(fd: int, offset: int, size: int) -> int:
-    if offset >= size:
-        return offset
+def _told(settings: Settings, run_id: str) -> str:
+    """'run tou-7, 2026-11-21 04:20:00, failed, exit code 3 after 2.0 s'."""
+    row = query.find(settings.history, run_id)
+    if row is None or row.started_at is None:
+        return f"run {run_id}"
+    started = datetime.fromtimestamp(row.started_at).astimezone()
+    return f"run {run_id}, {started:%Y-%m-%d %H:%M:%S}, {outputs.ending(row)}"
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(SystemClock().now().wall).astimezone()
+
+
+def _hue(name: str) -> str:
+    """The same for a name for ever."""
+    import zlib
+
+    return _HUES[zlib.crc32(name.encode()) % len(_HUES)]
+
+
+def _instant(text: str | None) -> float | None:
+    from torch.cli.history import instant
+
+    return instant(text, "--since", SystemClock().now().wall)
+
+
+def _changed(path: str) -> float:
+    import os
+
     try:
-        return os.lseek(fd, offset, os.SEEK_DATA)
-    except OSError:
-        return offset
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
-def _matcher(pattern: str | None) -> Callable[[str], bool]:
+def _stamp(line: str) -> float:
+    """The time of a line of the service's log; of one without a time: as if it were new."""
+    match = _STAMP.match(line)
+    try:
+        return datetime.fromisoformat(match[1]).timestamp() if match else float("inf")
+    except ValueError:
+        return float("inf")
+
+
+def _matcher(pattern: str | None) -> Wanted:
+    """The dialect is that of `alert_on`, in which nothing takes long. Raises UsageError."""
     if pattern is None:
         return lambda _: True
+    from torch.matching.patterns import BadPattern, Pattern
+
     try:
-        search = re.compile(pattern).search
-    except re.error as error:
-        raise UsageError(f"--grep: {error}", hint="a Python regular expression") from error
-    return lambda line: search(line) is not None
-
-
-def _print(line: str) -> None:
-    click.echo(harmless(line) if sys.stdout.isatty() else line)
+        found = Pattern(pattern)
+    except BadPattern as error:
+        raise UsageError(f"--grep: {error}", hint="in a shell, a pattern goes in quotes") from error
+    return lambda line: found.is_in(line.encode("utf-8", "surrogateescape"))

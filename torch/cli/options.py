@@ -1,15 +1,22 @@
-"""The options that commands share, and the settings they add up to."""
+"""The options that commands share, and the settings they add up to.
+
+Owns that the way out of an error can be typed as it stands: a command that a hint names gets the
+options which say where the service is.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 
+from torch.cli import names
+from torch.errors import TorchError
 from torch.settings import Settings, resolve
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -41,13 +48,21 @@ timeout_option: Decorator = click.option(
 
 _NAMES = ("task_file", "address", "state_dir", "run_dir", "log_dir")
 
+_FOLDER = functools.partial(click.option, metavar="DIR", shell_complete=names.folders)
 _PLACES: tuple[Decorator, ...] = (
-    click.option("--state-dir", metavar="DIR", help="Everything of one service under DIR."),
-    click.option("--run-dir", metavar="DIR", help="Pid file, lock and socket."),
-    click.option("--log-dir", metavar="DIR", help="torch.log and output files."),
+    _FOLDER("--state-dir", help="Everything of one service under DIR."),
+    _FOLDER("--run-dir", help="Pid file, lock and socket."),
+    _FOLDER("--log-dir", help="torch.log and output files."),
 )
 _FILE: tuple[Decorator, ...] = (
-    click.option("-f", "--file", "task_file", metavar="FILE", help="The task file."),
+    click.option(
+        "-f",
+        "--file",
+        "task_file",
+        metavar="FILE",
+        help="The task file.",
+        shell_complete=names.files,
+    ),
     click.option("--address", metavar="IP", help="Which host this is."),
 )
 
@@ -68,8 +83,12 @@ def _with_settings(
     @functools.wraps(command)
     def with_settings(*args: Any, **kwargs: Any) -> Any:
         given = {name: kwargs.pop(name, None) for name in _NAMES}
-        settings = resolve(os.environ, uid=os.geteuid(), **given)
-        return command(*args, settings=settings, **kwargs)
+        try:
+            settings = resolve(os.environ, uid=os.geteuid(), **given)
+            return command(*args, settings=settings, **kwargs)
+        except TorchError as error:
+            error.hint = repeated(error.hint, given)
+            raise
 
     made: Callable[..., Any] = with_settings
     for option in reversed(options):
@@ -77,10 +96,47 @@ def _with_settings(
     return made
 
 
+def given() -> dict[str, str | None]:
+    """The shared options of the current command as they were typed."""
+    params = click.get_current_context().params
+    return {name: params.get(name) for name in _NAMES}
+
+
+_OPTIONS = {"task_file": "-f", "address": "--address", "state_dir": "--state-dir",
+            "run_dir": "--run-dir", "log_dir": "--log-dir"}  # fmt: skip
+_OF_FILE = ("start", "restart", "check", "plan", "next", "tasks", "explain")
+_PLACELESS = ("schema", "version", "completion", "import", "notify")
+_NAMED = re.compile(r"\btorch ([a-z]+)\b")
+
+
+def repeated(hint: str, given: Mapping[str, str | None]) -> str:
+    """A hint with the options that this command was given, at each command that it names."""
+    import shlex
+
+    from torch.cli import COMMANDS
+
+    def complete(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in COMMANDS or name in _PLACELESS:
+            return match[0]
+        words = [match[0]]
+        for key, value in given.items():
+            if value and (name in _OF_FILE or key not in ("task_file", "address")):
+                words += [_OPTIONS[key], shlex.quote(value)]
+        return " ".join(words)
+
+    return _NAMED.sub(complete, hint)
+
+
+def complete_here(error: TorchError) -> None:
+    """The same where an error is shown by the command itself, as in a frame of `--watch`."""
+    params = click.get_current_context().params
+    error.hint = repeated(error.hint, {name: params.get(name) for name in _NAMES})
+
+
 def of_running_service(settings: Settings) -> Settings:
     """The same with the file of the service that runs there, if one does and none was named."""
     from torch.cli.client import ask
-    from torch.errors import TorchError
 
     try:
         return file_of_service(settings, ask(settings, {"do": "file"}, timeout=1)["file"])

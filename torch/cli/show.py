@@ -1,102 +1,96 @@
 """How results are shown: tables, JSON, times. Data goes to stdout, messages to stderr.
 
-Owns the look. On a terminal rich draws the tables; into a pipe they are plain columns, which
-cut and awk can read. A colour never carries meaning alone.
+Owns what depends on where stdout goes: on a terminal tables fit it and have colours; into a pipe
+they are plain columns, which cut and awk can read. A colour never carries meaning alone.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import click
 
+from torch.cli.drawing import columns as layout
 from torch.report.text import harmless
 
-GOOD, BAD, ODD, DIM = "green", "bold red", "magenta", "dim"  # on light and dark grounds
-_STYLES = {"succeeded": GOOD, "running": GOOD, "failed": BAD, "timed_out": BAD,
-           "crash-looping": BAD, "failing": BAD, "unknown": BAD, "missed": ODD,
-           "skipped": ODD, "waiting": ODD, "restarting": ODD, "paused": ODD, "disabled": DIM,
-           "idle": ""}  # fmt: skip
+_QUOTED = re.compile(r" *\d* \| ")
 
 
 def colours() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and _terminal() != "dumb"
+
+
+def _terminal() -> str:
+    return os.environ.get("TERM", "")
+
+
+def room() -> int | None:
+    """Columns of the terminal; None into a pipe."""
+    return size()[0] if sys.stdout.isatty() else None
+
+
+def size() -> tuple[int, int]:
+    """Columns and lines of the terminal; COLUMNS and LINES win, as with every other command."""
+    try:
+        columns, lines = os.get_terminal_size(sys.stdout.fileno())
+    except (OSError, ValueError):
+        columns, lines = 80, 24
+    return _number("COLUMNS") or columns or 80, _number("LINES") or lines or 24
+
+
+def _number(name: str) -> int:
+    text = os.environ.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
 
 def document(data: dict[str, Any]) -> None:
     """One JSON document: {"v": 1, ...}."""
-    click.echo(json.dumps({"v": 1} | {k: v for k, v in data.items() if k not in ("v", "ok")}))
+    click.echo(text(data))
+
+
+def text(data: dict[str, Any]) -> str:
+    """The same on one line, to be shown by whoever follows something."""
+    return json.dumps({"v": 1} | {k: v for k, v in data.items() if k not in ("v", "ok")})
 
 
 def table(
     columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str,
-    spare: Sequence[str] = (),
+    spare: Sequence[str] = (), under: Mapping[int, Sequence[str]] | None = None,
 ) -> None:  # fmt: skip
-    """Rows under headings; `empty` is said on stderr where there are none. A terminal that is too
-    narrow loses the columns in `spare`, the first of them first."""
+    """Rows under headings; `empty` is said on stderr where there are none. See `columns.draw`."""
     if not rows:
         click.echo(empty, err=True)
         return
-    cells = [[harmless(str("" if cell is None else cell)) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _on_terminal(*_narrowed(columns, cells, spare))
-        return
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    lines = (
-        "  ".join(f"{c:{w}}" for c, w in zip(line, widths, strict=True)).rstrip()
-        for line in (columns, *cells)
-    )
+    lines = layout.draw(columns, rows, room=room(), colour=colours(), spare=spare, under=under)
     click.echo("\n".join(lines))
 
 
-_LEAST = 24
-"""Characters that the last column keeps before others go."""
+def prose(line: str) -> None:
+    """A sentence. On a terminal it is broken between words, and what follows stands deeper."""
+    line = harmless(line)
+    click.echo(_broken(line) if sys.stdout.isatty() else line)
 
 
-def _narrowed(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str]
-) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    """The columns that fit: a row that wraps is harder to read than one that says less."""
-    room = shutil.get_terminal_size().columns
-    for name in spare:
-        widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-        if sum(widths[:-1]) + 2 * (len(widths) - 1) + min(widths[-1], _LEAST) <= room:
-            break
-        at = columns.index(name)
-        columns = [*columns[:at], *columns[at + 1 :]]
-        rows = [[*row[:at], *row[at + 1 :]] for row in rows]
-    return columns, rows
+def complaint(text: str) -> None:
+    """The sentences of an error, on stderr. A quoted line of a file stays as it is."""
+    if sys.stderr.isatty():
+        lines = text.split("\n")
+        text = "\n".join(line if _QUOTED.match(line) else _broken(line) for line in lines)
+    click.echo(text, err=True)
 
 
-def _on_terminal(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _broken(line: str) -> str:
+    import textwrap
 
-    # Only the last column gives way: a name that is cut cannot be typed back.
-    drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    before = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    width = max(shutil.get_terminal_size().columns, before + len(columns[-1]))
-    for column, least in zip(columns, widths, strict=True):
-        drawn.add_column(column, no_wrap=True, min_width=min(least, width - before))
-    for row in rows:
-        cells = [*row[:-1], _cut(row[-1], width - before)]
-        drawn.add_row(*(Text(cell, style=_STYLES.get(cell.split(" ")[0], "")) for cell in cells))
-    console = Console(width=width + 2, no_color=not colours(), highlight=False)
-    with console.capture() as capture:
-        console.print(drawn)
-    click.echo("\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n")))
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+    deeper = " " * (len(line) - len(line.lstrip()) + 2)
+    width = max(size()[0], 40)
+    return textwrap.fill(line, width, subsequent_indent=deeper, break_on_hyphens=False)
 
 
 def when(text: str | None, *, today: datetime) -> str:

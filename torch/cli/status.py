@@ -1,75 +1,186 @@
-"""torch status: is it running, which file is in force, what do the tasks do."""
+"""torch status: is it running, which file is in force, what do the tasks do.
+
+Owns the order in which a person wants to see it: trouble, then what fails, then what runs, then
+the rest. `--json` is the service's answer as it came.
+"""
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from typing import Any
 
 import click
 
-from torch.cli import show
+from torch.cli import show, trouble
 from torch.cli.client import ask
-from torch.cli.options import json_option, place_options, timeout_option
+from torch.cli.drawing import columns
+from torch.cli.options import complete_here, json_option, place_options, timeout_option
 from torch.clock import SystemClock
-from torch.errors import ExitCode
-from torch.report.text import duration, harmless
+from torch.errors import ExitCode, NotRunning, TorchError
+from torch.report.text import count, duration, harmless
 from torch.settings import Settings
 
-_TROUBLE = ("crash-looping", "failing")
+_LIVE = ("running", "restarting", "removed")
+_MOST_TAILS = 5
+"""Troubled tasks whose last lines of output are shown."""
+_TAIL_LINES = 2
+_TAIL_BYTES = 4096
+_EVERY = 2.0
+"""Seconds from one look of `--watch` to the next."""
 
 
 @click.command()
-@click.option("--strict", is_flag=True, help="Exit 1 if a task fails or the file is refused.")
+@click.option(
+    "--strict", is_flag=True, help="Exit 1 if a task fails, or something is wrong with the service."
+)
+@click.option("--watch", is_flag=True, help="Show it anew every 2 s, until q or Ctrl-C.")
 @json_option
 @timeout_option
 @place_options
-def status(settings: Settings, strict: bool, as_json: bool, timeout: float) -> int:
-    """Show the service, its task file and its tasks. Exits 3 if the service is not running."""
-    answer = ask(settings, {"do": "status"}, timeout=timeout)
+def status(settings: Settings, strict: bool, watch: bool, as_json: bool, timeout: float) -> int:
+    """Show the service, its task file and its tasks: what fails first, then what runs.
+
+    Exits 3 if the service is not running, and says which runs live on without it.
+    """
+    if watch:
+        _watch(settings, as_json, timeout)
+        return ExitCode.OK
+    try:
+        answer = ask(settings, {"do": "status", "brief": not as_json}, timeout=timeout)
+    except NotRunning:
+        _tell_left(settings, as_json)
+        raise
     if as_json:
         show.document(answer)
     else:
-        _show(answer)
-    trouble = answer["version"]["problem"] or any(
-        task["state"] in _TROUBLE for task in answer["tasks"]
-    )
-    return ExitCode.FOUND if strict and trouble else ExitCode.OK
+        lines = frame(settings, answer)
+        scrolls = show.room() is not None and len(lines) >= show.size()[1]
+        click.echo("\n".join([*lines, *_again(answer)] if scrolls else lines))
+        if not answer["tasks"]:
+            click.echo("no tasks for this host", err=True)
+    bad = trouble.lines(answer, _now()) or any(map(trouble.is_bad, answer["tasks"]))
+    return ExitCode.FOUND if strict and bad else ExitCode.OK
 
 
-def _show(answer: dict[str, Any]) -> None:
+def _now() -> datetime:
+    return datetime.fromtimestamp(SystemClock().now().wall).astimezone()
+
+
+def _tell_left(settings: Settings, as_json: bool) -> None:
+    from torch.cli.viewing import left
+
+    runs = left.tell(settings)
+    if as_json:
+        rows = [run.as_json() for run in runs]
+        show.document({"pid": None, "ready": False, "tasks": [], "left": rows})
+
+
+def _watch(settings: Settings, as_json: bool, timeout: float) -> None:
+    from torch.cli.drawing import screen
+
+    if as_json:
+        screen.stream(lambda: _object(settings, timeout), seconds=_EVERY)
+    screen.watch(lambda: _watched(settings, timeout), seconds=_EVERY)
+
+
+def _watched(settings: Settings, timeout: float) -> list[str]:
+    """A service that goes away, or comes back, is a frame like any other."""
+    try:
+        return frame(settings, ask(settings, {"do": "status", "brief": True}, timeout=timeout))
+    except TorchError as error:
+        from torch.report.errors import describe
+
+        complete_here(error)
+        return describe(error).split("\n")
+
+
+def _object(settings: Settings, timeout: float) -> str:
+    try:
+        answer = ask(settings, {"do": "status"}, timeout=timeout)
+    except TorchError as error:
+        answer = {"pid": None, "ready": False, "tasks": [], "error": error.message}
+    return show.text(answer)
+
+
+def frame(settings: Settings, answer: dict[str, Any]) -> list[str]:
+    """All that is shown, as lines."""
+    now = _now()
+    tasks = sorted(answer["tasks"], key=_rank)  # stable: within a rank the file's order
+    lines = [*_head(answer, now), *_trouble(answer, now), _summary(answer, now)]
+    if not tasks:
+        return lines
+    room = show.room()
+    names = ("TASK", "STATE", "RUNNING", "LAST", "NEXT", "SCHEDULE")
+    table = columns.draw(
+        names, [_row(task, now) for task in tasks], room=room, colour=show.colours(),
+        spare=("SCHEDULE", "RUNNING", "LAST"), under=_tails(settings, tasks) if room else None,
+    )  # fmt: skip
+    return [*lines, "", *table]
+
+
+def _rank(task: dict[str, Any]) -> int:
+    if trouble.is_bad(task):
+        return 0
+    return 1 if task["state"] in _LIVE or task["running"] else 2
+
+
+def _head(answer: dict[str, Any], now: datetime) -> list[str]:
     version = answer["version"]
-    now = datetime.fromtimestamp(SystemClock().now().wall).astimezone()
     up = duration((now - datetime.fromisoformat(answer["since"])).total_seconds())
     word = "stopping" if answer["stopping"] else "running"
-    click.echo(f"torch is {word}, pid {answer['pid']}, for {up}, as {answer['address']}")
     commit = f", commit {version['commit']}" if version["commit"] else ""
     loaded = show.when(version["loaded_at"], today=now)
-    click.echo(f"{harmless(version['file'])}{commit}, loaded {loaded}")
-    if version["problem"]:
-        click.echo(f"the file on disk is refused: {harmless(version['problem'])}")
-    click.echo()
-    show.table(
-        ("TASK", "STATE", "RUNNING", "LAST", "NEXT", "SCHEDULE"),
-        [
-            (
-                task["name"],
-                _state(task, now),
-                _running(task),
-                _last(task["last"], now),
-                show.when(task["next"], today=now),
-                "daemon" if task["type"] == "daemon" else ", ".join(task["schedule"]),
-            )
-            for task in answer["tasks"]
-        ],
-        empty="no tasks for this host",
-    )
+    return [
+        f"torch is {word}, pid {answer['pid']}, for {up}, as {answer['address']}",
+        f"{harmless(version['file'])}{commit}, loaded {loaded}",
+    ]
 
 
-def _state(task: dict[str, Any], now: datetime) -> str:
-    """With the end of a pause, where it has one."""
-    paused = task.get("paused")  # a service of the version before does not say it
-    until = paused["until"] if paused else None
-    return f"{task['state']} until {show.when(until, today=now)}" if until else str(task["state"])
+def _trouble(answer: dict[str, Any], now: datetime) -> list[str]:
+    bold = show.colours()
+    lines = [part for line in trouble.lines(answer, now) for part in _broken(line)]
+    return [columns.styled(line, columns.BAD, colour=bold) for line in lines]
+
+
+def _broken(line: str) -> list[str]:
+    """Between words where the terminal ends; what follows stands deeper."""
+    room = show.room()
+    if room is None or len(line) <= room:
+        return [line]
+    import textwrap
+
+    return textwrap.wrap(line, max(room, 40), subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _summary(answer: dict[str, Any], now: datetime) -> str:
+    """'3 tasks: 1 running, 1 failing; next start 04:23:10 (heartbeat)'."""
+    tasks = answer["tasks"]
+    running = sum(1 for task in tasks if task["running"])
+    parts = [f"{running} running"]
+    if failing := sum(map(trouble.is_bad, tasks)):
+        parts.append(columns.styled(f"{failing} failing", columns.BAD, colour=show.colours()))
+    if paused := sum(1 for task in tasks if task["state"] == "paused"):
+        parts.append(f"{paused} paused")
+    first = answer.get("summary", {}).get("next")
+    start = f"; next start {show.when(first['at'], today=now)} ({first['task']})" if first else ""
+    return f"{count(len(tasks), 'task')}: {', '.join(parts)}{start}"
+
+
+def _again(answer: dict[str, Any]) -> list[str]:
+    """Of a table that scrolls away, what must not be missed."""
+    bad = [task["name"] for task in answer["tasks"] if trouble.is_bad(task)]
+    if not bad:
+        return []
+    more = f" and {len(bad) - 5} more" if len(bad) > 5 else ""
+    line = f"{len(bad)} failing: {', '.join(bad[:5])}{more}"
+    return ["", columns.styled(line, columns.BAD, colour=show.colours())]
+
+
+def _row(task: dict[str, Any], now: datetime) -> tuple[str, ...]:
+    schedule = "daemon" if task["type"] == "daemon" else ", ".join(task["schedule"])
+    last = _last(task["last"], now)
+    return (task["name"], task["state"], _running(task), last, _next(task, now), schedule)
 
 
 def _running(task: dict[str, Any]) -> str:
@@ -81,3 +192,42 @@ def _last(last: dict[str, Any] | None, now: datetime) -> str:
     if last is None:
         return "-"
     return f"{last['outcome']} {show.when(last['ended_at'], today=now)}"
+
+
+def _next(task: dict[str, Any], now: datetime) -> str:
+    """What comes first: a fire, or what was put off (a retry, a restart, jitter); of a task that
+    is paused its end."""
+    put_off, paused = task.get("put_off"), task.get("paused")  # an older service does not say it
+    if paused and paused["until"]:
+        return f"{show.when(paused['until'], today=now)} resumes"
+    following = task["next"]
+    parsed = datetime.fromisoformat
+    if put_off is None or (following and parsed(following) < parsed(put_off["at"])):
+        return show.when(following, today=now)
+    what = "" if put_off["for"] == "jitter" else f" {put_off['for']}"
+    return show.when(put_off["at"], today=now) + what
+
+
+def _tails(settings: Settings, tasks: list[dict[str, Any]]) -> dict[int, list[str]]:
+    """Under each of the first troubled tasks: how its newest run ended, and what it said last."""
+    found: dict[int, list[str]] = {}
+    for number, task in enumerate(tasks[:_MOST_TAILS]):
+        if not trouble.is_bad(task) or task["last"] is None:
+            break
+        last = task["last"]
+        said = _said(f"{settings.output}/{task['name']}/{last['run']}.log")
+        code = f"exit code {last['exit_code']}" if last["exit_code"] is not None else ""
+        why = ", ".join(filter(None, (code, last["reason"])))
+        found[number] = [*([why] if why else []), *(f"| {line}" for line in said)]
+    return found
+
+
+def _said(path: str) -> list[str]:
+    """The last lines of an output file; [] where there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - _TAIL_BYTES, 0))
+            text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-_TAIL_LINES:]

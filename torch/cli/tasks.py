@@ -6,40 +6,97 @@ from typing import Any
 
 import click
 
-from torch.cli import show
+from torch.cli import names, show
 from torch.cli.client import ask
+from torch.cli.drawing.waiting import Waiting, elapsed
 from torch.cli.options import json_option, place_options, settings_options, timeout_option
-from torch.errors import ExitCode, NotRunning
+from torch.errors import ExitCode, NotRunning, UsageError
 from torch.report.text import harmless
 from torch.settings import Settings
 
+_STATES = ("idle", "running", "failing", "restarting", "crash-looping", "paused", "disabled",
+           "removed", "not running")  # fmt: skip
+
 
 @click.command()
+@click.argument("globs", nargs=-1, metavar="[NAME|GLOB]...", shell_complete=names.tasks)
+@click.option("--state", "states", multiple=True, metavar="STATE",
+              help="Only tasks in this state, such as failing; may be repeated.")  # fmt: skip
+@click.option("--owner", metavar="NAME", help="Only tasks of this owner.")
+@click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]",
+              help="Only tasks with this label; may be repeated, then all must match.")  # fmt: skip
 @json_option
 @timeout_option
 @settings_options
-def tasks(settings: Settings, as_json: bool, timeout: float) -> None:
+def tasks(
+    settings: Settings, globs: tuple[str, ...], states: tuple[str, ...], owner: str | None,
+    labels: tuple[str, ...], as_json: bool, timeout: float,
+) -> None:  # fmt: skip
     """List this host's tasks: from the service, or from the file when none is running."""
+    _check(states)
     try:
         found = ask(settings, {"do": "status"}, timeout=timeout)["tasks"]
     except NotRunning:
         found = _from_file(settings)
+    known = [task["name"] for task in found]
+    found = [
+        task for task in found
+        if _named(task["name"], globs) and (not states or task["state"] in states)
+        and (owner is None or task["owner"] == owner) and _labelled(task, labels)
+    ]  # fmt: skip
     if as_json:
         show.document({"tasks": found})
         return
-    rows = [
-        (
-            task["name"],
-            task["type"],
-            task["max"],
-            task["state"],
-            ", ".join(task["schedule"]) or "-",
-            task["description"] or "-",
-        )
-        for task in found
+    filtered = bool(globs or states or owner is not None or labels)
+    for name in globs:
+        if name not in known and not set(name) & set("*?["):
+            hint = names.meant(name, known, otherwise="see all of them: torch tasks")
+            raise UsageError(f"there is no task '{harmless(name)}' on this host", hint=hint)
+    columns = ["TASK", "TYPE", "MAX", "STATE", "OWNER", "LABELS", "SCHEDULE", "DESCRIPTION"]
+    rows = [_row(task) for task in found]
+    for name in ("LABELS", "OWNER"):  # a column that says nothing takes no room
+        at = columns.index(name)
+        if all(row[at] == "-" for row in rows):
+            columns.pop(at)
+            rows = [[*row[:at], *row[at + 1 :]] for row in rows]
+    empty = "no task matches" if filtered else "no tasks for this host"
+    show.table(columns, rows, empty=empty, spare=("LABELS", "MAX", "TYPE", "OWNER", "STATE"))
+
+
+def _check(states: tuple[str, ...]) -> None:
+    for state in states:
+        if state not in _STATES:
+            hint = names.meant(state, _STATES, otherwise="known: " + ", ".join(_STATES))
+            raise UsageError(f"--state: no task is ever '{harmless(state)}'", hint=hint)
+
+
+def _named(name: str, globs: tuple[str, ...]) -> bool:
+    from fnmatch import fnmatchcase
+
+    return not globs or any(fnmatchcase(name, glob) for glob in globs)
+
+
+def _labelled(task: dict[str, Any], wanted: tuple[str, ...]) -> bool:
+    labels = task.get("labels", {})
+    for each in wanted:
+        key, sign, value = each.partition("=")
+        if key not in labels or (sign and labels[key] != value):
+            return False
+    return True
+
+
+def _row(task: dict[str, Any]) -> list[object]:
+    labels = ",".join(f"{key}={value}" for key, value in task.get("labels", {}).items())
+    return [
+        task["name"],
+        task["type"],
+        task["max"],
+        task["state"],
+        task["owner"] or "-",
+        labels or "-",
+        ", ".join(task["schedule"]) or "-",
+        task["description"] or "-",
     ]
-    columns = ("TASK", "TYPE", "MAX", "STATE", "SCHEDULE", "DESCRIPTION")
-    show.table(columns, rows, empty="no tasks for this host")
 
 
 def _from_file(settings: Settings) -> list[dict[str, Any]]:
@@ -55,13 +112,14 @@ def _from_file(settings: Settings) -> list[dict[str, Any]]:
             "schedule": [schedule.text for schedule in task.schedule],
             "description": task.description,
             "owner": task.owner,
+            "labels": dict(task.labels),
         }
         for task in tasks_of_host(settings)
     ]
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=names.tasks)
 @click.option("--wait", is_flag=True, help="Wait for its end, show its output, exit as it did.")
 @json_option
 @timeout_option
@@ -69,7 +127,8 @@ def _from_file(settings: Settings) -> list[dict[str, Any]]:
 def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float) -> int:
     """Run a task now. Its max holds: with no slot free it is refused."""
     request = {"do": "run", "task": task, "wait": wait}
-    answer = ask(settings, request, timeout=None if wait else timeout)
+    with Waiting(elapsed(f"waiting for {task} to end")) as look:
+        answer = ask(settings, request, timeout=None if wait else timeout, look=look)
     if as_json:
         show.document(answer)
     if not wait:
@@ -81,14 +140,17 @@ def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float
         from torch.cli.logs import print_output
 
         print_output(settings, task, answer["run"])
+        code = ending["exit_code"]
+        said = f", exit code {code}" if code else ""
         why = f": {ending['reason']}" if ending["reason"] else ""
-        click.echo(f"torch: {task} {ending['outcome']}{harmless(why)}", err=True)
+        line = f"torch: {task} {ending['outcome']}{said}{harmless(why)} (run {answer['run']})"
+        click.echo(line, err=True)
     code = ending["exit_code"]
     return code if code is not None else ExitCode.FOUND
 
 
 @click.command()
-@click.argument("target", metavar="RUN|TASK")
+@click.argument("target", metavar="RUN|TASK", shell_complete=names.tasks_and_runs)
 @click.option("--now", is_flag=True, help="SIGKILL at once, without the task's grace.")
 @json_option
 @timeout_option

@@ -1,12 +1,13 @@
 """Reading the history: what `torch runs` and `torch logs` ask, without the service.
 
-Owns the shape of a row as scripts see it (docs/operations.md). Readers never write and never
+Owns the shape of a row as scripts see it (docs/reference.md). Readers never write and never
 block the writer: SQLite's WAL gives each its own view.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -76,18 +77,24 @@ class RunRow:
 
 
 def runs(
-    path: str, *, task: str | None = None, bad_only: bool = False, since: float | None = None,
-    until: float | None = None, limit: int = 20,
+    path: str, *, task: str | None = None, tasks: Sequence[str] = (), bad_only: bool = False,
+    outcomes: Sequence[str] = (), triggers: Sequence[str] = (), unfinished: bool = False,
+    since: float | None = None, until: float | None = None, limit: int = 20,
 ) -> list[RunRow]:  # fmt: skip
-    """The newest `limit` rows, newest first; `bad_only`: not what succeeded or was skipped.
-    `since` and `until` (exclusive) are of the recording."""
+    """The newest `limit` rows, newest first; `bad_only`: not what succeeded or was skipped;
+    `unfinished`: what runs or waits. `since` and `until` (exclusive) are of the recording."""
     where: list[str] = ["1"]
     values: list[object] = []
-    if task is not None:
-        where.append("task = ?")
-        values.append(task)
-    if bad_only:
+    if bad_only or (outcomes and not {"succeeded", "skipped"} & {*outcomes}):
         where.append(_BAD)
+    if unfinished:
+        where.append("state <> 'finished'")
+    names = [*tasks, *([] if task is None else [task])]
+    for column, allowed in (("task", names), ("outcome", outcomes), ("trigger", triggers)):
+        if allowed:
+            marks = ", ".join("?" * len(allowed))
+            where.append(f"{column} = ?" if len(allowed) == 1 else f"{column} IN ({marks})")
+            values += allowed
     with reading(path) as db:
         if since is not None:
             where += ["seq >= ?", "+recorded_at >= ?"]  # + keeps to the order of seq
@@ -125,6 +132,13 @@ def known_tasks(path: str) -> list[str]:
     with reading(path) as db:
         rows = db.execute("SELECT DISTINCT task FROM in_force ORDER BY task")
         return [name for (name,) in rows]
+
+
+def newest_ids(path: str, limit: int) -> list[str]:
+    """The newest runs' ids, newest first; not of what never became a run."""
+    sql = f"SELECT id FROM run WHERE {_RAN} ORDER BY seq DESC LIMIT ?"
+    with reading(path) as db:
+        return [run_id for (run_id,) in db.execute(sql, (limit,))]
 
 
 def find(path: str, run_id: str) -> RunRow | None:

@@ -122,7 +122,9 @@ class Gathering:
         definition = self.at(last if asked is not None else self._now)
         file = self._file if self.current.task is None else placing.Found()
         if not self._known and file.placement is None:
-            raise placing.unknown(self._name, self._if_there(query.known_tasks) or [], file)
+            run = self._if_there(lambda path: query.find(path, self._name))
+            known = self._if_there(query.known_tasks) or []
+            raise placing.unknown(self._name, known, file, None if run is None else run.task)
         # Without a time: what is behind, this second too, and what is ahead.
         split = int(self._now) + 1 if asked is None else asked.first
         previous, following = around(definition, split)
@@ -144,8 +146,8 @@ class Gathering:
         if asked is None:
             rows = self._nearest(self._now)
             past = [at for at in (previous, *_instants(rows)) if at is not None and at <= self._now]
-            if self.current.task is None:
-                past = []  # it is not in force: that is the answer
+            if self.current.task is None or not self.current.task.enabled:
+                past = []  # it is not in force, or fires nothing: that is the answer
             fire = max(past, default=following)
             return fire, self._rows(fire), {}
         inside = self._in_span(asked)

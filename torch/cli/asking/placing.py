@@ -51,8 +51,12 @@ def find(settings: Settings, name: str) -> Found:
     return Found(task=task, placement=placement, names=names)
 
 
-def unknown(name: str, recorded: Iterable[str], file: Found) -> UsageError:
-    """`recorded`: the tasks that the history knows."""
+def unknown(
+    name: str, recorded: Iterable[str], file: Found, of: str | None = None
+) -> UsageError:  # fmt: skip
+    """`recorded`: the tasks that the history knows. `of`: the task that a run of this id is of."""
+    if of is not None:
+        return UsageError(f"'{name}' is a run; its task is explained", hint=f"torch explain {of}")
     near = difflib.get_close_matches(name, sorted({*recorded, *file.names}), 1)
     hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
     if file.fault and not near:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from torch.report.instants import Instants
 from torch.report.why import absences, fates, rowless
 from torch.report.why.evidence import Definition, Evidence, asked_at, is_near
-from torch.report.why.fates import Explanation
+from torch.report.why.fates import Explanation, pause_words
 
 
 def explain(e: Evidence) -> Explanation:
@@ -65,6 +65,8 @@ def _of_the_next(e: Evidence, at: Instants) -> tuple[str, ...]:
     """Whoever asks for no time wants to know what comes, too."""
     if e.asked is not None or not e.rows or e.next is None or e.next <= e.now:
         return ()
+    if e.pause is not None and (e.pause.until is None or e.pause.until > e.next):
+        return (f"it is paused{pause_words(e, at)}",)
     return (f"the next fire: {at.short(e.next)}",)
 
 

@@ -37,6 +37,8 @@ def ahead(e: Evidence, at: Instants) -> Explanation | None:
         details.append(f"it starts up to {duration(task.jitter)} later, spread by 'jitter'")
     if e.live is not None and e.live.refused:
         details.append(f"the file on disk is refused, so the one before decides: {e.live.refused}")
+    if e.live is not None and e.live.state == "failing":
+        details.append(f"its newest run did not end well: torch runs {e.name}, torch logs {e.name}")
     if not changes:
         details.append("nothing known stands in its way")
         changes = [f"'torch pause {e.name}', 'enabled: false', or another 'schedule'"]

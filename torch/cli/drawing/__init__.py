@@ -1,0 +1,1 @@
+"""What tables, live screens and waiting look like on a terminal."""

@@ -1,0 +1,41 @@
+"""What is wrong, in lines that stand above everything else: `torch status` and `torch top`.
+
+Owns which states of a task are trouble, and what counts as trouble of the service itself. A new
+kind of trouble goes into `lines`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from torch.cli import show
+from torch.report.text import count, harmless
+
+STATES = ("crash-looping", "failing")
+
+
+def is_bad(task: Mapping[str, Any]) -> bool:
+    return task["state"] in STATES
+
+
+def lines(answer: Mapping[str, Any], now: datetime) -> list[str]:
+    """What is wrong with the service itself, of its answer to `status`; an older service says
+    less."""
+    found = []
+    if problem := answer["version"]["problem"]:
+        found.append(f"the file on disk is refused: {problem}")
+    if failing := answer.get("history", {}).get("failing"):
+        since = show.when(failing["since"], today=now)
+        reason = failing["reason"]
+        found.append(f"the history cannot be written since {since}, nothing starts: {reason}")
+    for channel in answer.get("alerts", {}).get("channels", []):
+        if channel["problem"]:
+            since = show.when(channel["failing_since"], today=now)
+            waiting = count(channel["waiting"], "message")
+            why = channel["problem"]
+            found.append(
+                f"channel {channel['name']} fails since {since} ({why}), {waiting} waiting"
+            )
+    return [f"! {harmless(line)}" for line in found]

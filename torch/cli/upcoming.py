@@ -1,0 +1,119 @@
+"""torch next: the fire times to come, of a task or of an expression.
+
+Owns where a task's expressions come from: the service, which has them read, when it lives and
+knows the task; else the task file, which takes longer. Nothing slow is imported before it is
+needed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from torch.cli import names, show
+from torch.cli.client import ask
+from torch.cli.options import json_option, of_running_service, settings_options
+from torch.clock import SystemClock, host_timezone, is_zone, zones
+from torch.errors import ExpressionError, TorchError, UsageError
+from torch.settings import Settings
+
+if TYPE_CHECKING:
+    from torch.schedule.expression import Expression
+    from torch.task import Task
+
+_MOST_ASKED = 100
+"""Times that the service gives; for more the file is read."""
+
+
+@click.command(name="next")
+@click.argument("what", metavar="TASK|EXPRESSION", shell_complete=names.tasks)
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=5, show_default=True)
+@click.option("--tz", metavar="ZONE", help="IANA zone of the expression.  [default: the host's]")
+@json_option
+@settings_options
+def next_(settings: Settings, what: str, count: int, tz: str | None, as_json: bool) -> None:
+    """Show the next fire times of a task, or of an expression.
+
+    Of a task the service is asked when it lives; else, and with -f or --tz, the file is read.
+    """
+    found = _asked(settings, what, count, tz) or _read(settings, what, count, tz)
+    if as_json:
+        meaning = [each["meaning"] for each in found["schedule"]]
+        show.document({"what": what, "meaning": meaning, "times": found["times"]})
+        return
+    for each in found["schedule"]:
+        click.echo(f"{each['text']}  ({each['meaning']}, {each['timezone']})")
+    for time in found["times"]:
+        click.echo(time)
+    if quiet := found.get("quiet"):
+        click.echo(f"{what} is {quiet}: it fires nothing until that is over", err=True)
+
+
+def _is_expression(what: str) -> bool:
+    return " " in what.strip() or what.startswith("@")
+
+
+def _asked(settings: Settings, what: str, count: int, tz: str | None) -> dict[str, Any] | None:
+    """What the service says; None where it cannot be asked, or does not know the task."""
+    named = click.get_current_context().params.get("task_file")
+    if tz or named or count > _MOST_ASKED or _is_expression(what):
+        return None
+    try:
+        return ask(settings, {"do": "next", "task": what, "count": count}, timeout=2)
+    except TorchError:
+        return None
+
+
+def _read(settings: Settings, what: str, count: int, tz: str | None) -> dict[str, Any]:
+    """The same, from the file or the expression itself. Raises ExpressionError, TaskFileError
+    and UsageError."""
+    expressions, quiet = _expressions(settings, what, tz)
+    at = datetime.fromtimestamp(SystemClock().now().wall, UTC)
+    times: list[str] = []
+    while len(times) < count:
+        found = [t for e in expressions if (t := e.next_after(at)) is not None]
+        if not found:
+            break
+        at = min(found)
+        times.append(at.isoformat())
+    schedule = [
+        {"text": e.text, "meaning": e.describe(), "timezone": e.timezone} for e in expressions
+    ]
+    return {"schedule": schedule, "times": times, "quiet": quiet}
+
+
+def _expressions(
+    settings: Settings, what: str, tz: str | None
+) -> tuple[tuple[Expression, ...], str]:
+    """With why they fire nothing, '' for no reason."""
+    from torch.schedule.expression import Expression
+
+    if tz is not None and not is_zone(tz):
+        hint = names.meant(tz, sorted(zones()), otherwise="example: Europe/Berlin")
+        raise UsageError(f"unknown zone '{tz}'", hint=hint)
+    if _is_expression(what):
+        return (Expression.parse(what.strip(), timezone=tz or host_timezone()),), ""
+    settings = of_running_service(settings)
+    tasks = {task.name: task for task in _all_tasks(settings, what)}
+    if what not in tasks:
+        hint = "an expression goes in quotes: torch next '*/5 * * * *'"
+        hint = names.meant(what, tasks, otherwise=hint)
+        raise UsageError(f"no task '{what}' in {settings.task_file}", hint=hint)
+    found = tuple(s for s in tasks[what].schedule if isinstance(s, Expression))
+    if tz:
+        found = tuple(Expression.parse(e.text, timezone=tz, name=what) for e in found)
+    return found, "" if tasks[what].enabled else "disabled"
+
+
+def _all_tasks(settings: Settings, what: str) -> tuple[Task, ...]:
+    if not Path(settings.task_file).exists():
+        raise ExpressionError(
+            f"'{what}' is no expression, and there is no task file {settings.task_file}",
+            hint="an expression has five or six fields: torch next '*/5 * * * *'",
+        )
+    from torch.cli.file import whole_file
+
+    return whole_file(settings).tasks
