@@ -56,7 +56,10 @@ def tasks(draw) -> Task:
         "digest": st.text(max_size=9),
         "line": st.integers(0, 99),
         "on_failure": WORDS,
-        "on_recovery": WORDS,
+        "on_recovery": st.none() | WORDS,
+        "on_missed": WORDS,
+        "on_crash_loop": WORDS,
+        "remind_after": SECONDS,
         "alert_on": st.lists(
             st.builds(Alert, pattern=st.text(max_size=5), notify=WORDS), max_size=2
         ).map(tuple),

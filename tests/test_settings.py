@@ -1,4 +1,4 @@
-"""What options and variables say of the history's size."""
+"""What variables say of the history's size and of reports."""
 
 from __future__ import annotations
 
@@ -39,6 +39,18 @@ def test_days_that_cannot_be_are_refused_with_the_range(text):
 def test_fewer_than_a_thousand_rows_are_refused():
     with pytest.raises(SettingsError, match="from 1000 to"):
         resolved(TORCH_HISTORY_ROWS="999")
+
+
+def test_the_service_reports_every_five_minutes_or_as_told_or_never():
+    assert resolved().report_every == 5
+    assert resolved(TORCH_REPORT_EVERY="60").report_every == 60
+    assert resolved(TORCH_REPORT_EVERY="0").report_every == 0
+
+
+@pytest.mark.parametrize("text", ["5m", "-1", "1441"])
+def test_a_report_is_asked_for_in_minutes_of_a_day(text):
+    with pytest.raises(SettingsError, match=r"TORCH_REPORT_EVERY .* from 0 to 1440"):
+        resolved(TORCH_REPORT_EVERY=text)
 
 
 def test_settings_go_through_json_whole():

@@ -1,6 +1,6 @@
 """Where things are on this host: the files of one service, from options and environment.
 
-Owns the table in docs/operations.md, Files. Options win over TORCH_… variables, those over the
+Owns the table in docs/reference.md, Files. Options win over TORCH_… variables, those over the
 defaults: the system's directories for root, the XDG base directories for everybody else.
 """
 
@@ -19,6 +19,9 @@ HISTORY_DAYS = range(1, 36_501)
 HISTORY_ROWS = range(1_000, 1_000_000_001)
 """What may be asked for: rows of so many days, and of them so many."""
 
+REPORT_EVERY = range(1441)
+"""Minutes between two lines in which the service reports on itself; 0: none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -35,10 +38,17 @@ class Settings:
     log_format: str = "auto"
     history_days: int = 90
     history_rows: int = 1_000_000
+    report_every: int = 5
 
     @property
     def lock(self) -> str:
         return f"{self.run_dir}/torch.lock"
+
+    @property
+    def state_lock(self) -> str:
+        """The same as `lock` where all is under one directory. Two services with a run directory
+        each must not share a history: XDG_RUNTIME_DIR is not the same in every session."""
+        return f"{self.state_dir}/torch.lock"
 
     @property
     def pid_file(self) -> str:
@@ -113,6 +123,9 @@ def resolve(
         ),
         history_rows=_number(
             "TORCH_HISTORY_ROWS", environ.get("TORCH_HISTORY_ROWS"), HISTORY_ROWS, 1_000_000
+        ),
+        report_every=_number(
+            "TORCH_REPORT_EVERY", environ.get("TORCH_REPORT_EVERY"), REPORT_EVERY, 5
         ),
     )
 

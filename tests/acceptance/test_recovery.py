@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -117,8 +119,13 @@ def test_a_restart_touches_no_run(service):
     assert service.task("report")["last"]["exit_code"] == 7
 
 
-def test_a_restart_with_a_bad_file_leaves_the_service_as_it_is(service):
+def test_a_restart_that_cannot_end_well_leaves_the_service_as_it_is(service):
     pid = service.start(TASKS)
+    with contextlib.closing(sqlite3.connect(service.state / "history.db")) as newer:
+        (schema,) = newer.execute("PRAGMA user_version").fetchone()
+        newer.execute("PRAGMA user_version = 99")
+        assert "newer torch (schema 99)" in service.error("restart", code=78)
+        newer.execute(f"PRAGMA user_version = {schema}")
     service.write("tasks:\n  - name: web\n    shedule: never\n")
     said = service.error("restart", code=65)
     assert "shedule" in said

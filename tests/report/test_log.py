@@ -14,6 +14,8 @@ from torch import event as facts
 from torch.clock import FireTime
 from torch.errors import Problem
 from torch.event import Event
+from torch.message import MessageKind
+from torch.notice import Notice
 from torch.report import log
 from torch.run import Ending, Outcome, Run, Trigger
 
@@ -21,7 +23,16 @@ T0 = FireTime(1_800_000_000)
 RUN = Run(id="k3-1", task="backup", trigger=Trigger.SCHEDULE, fire_time=T0, version="v1")
 BY_HAND = Run(id="k3-2", task="backup", trigger=Trigger.MANUAL)
 ENDING = Ending(outcome=Outcome.FAILED, exit_code=3)
+NOTICE = Notice(
+    id="k3-9", kind=MessageKind.FAILING, task="backup", at=float(T0), outcome=Outcome.FAILED
+)
 PROBLEM = Problem(file="tasks.yaml", line=12, column=5, key="shedule", message="unknown key")
+
+FARES = facts.SelfReported(
+    tasks=12, running=3, seconds=300.0, started=60, failed=2, late_median=0.0012, late_max=0.004,
+    load=0.42, cpu_percent=0.3, memory_mib=31.2, open_files=14, history_mib=2.5,
+    state_free_mib=40_000, log_free_mib=40_000,
+)  # fmt: skip
 
 EVENTS: list[tuple[Event, str, str]] = [
     (
@@ -161,6 +172,17 @@ EVENTS: list[tuple[Event, str, str]] = [
         "SIGKILL did not end 7 dd, 8 sh",
     ),
     (facts.PartFailed(part="watcher", reason="inotify"), "error", "watcher failed: inotify"),
+    (
+        FARES,
+        "info",
+        "12 tasks, 3 running, 60 started and 2 failed in 5m00s, at most 4 ms late; "
+        "load 0.42, 31 MiB",
+    ),
+    (
+        replace(FARES, late_median=None, late_max=None, memory_mib=None),
+        "info",
+        "12 tasks, 3 running, 60 started and 2 failed in 5m00s; load 0.42",
+    ),
     (facts.ServiceStopping(reason="SIGTERM", live=1), "info", "stopping (SIGTERM), 1 run to end"),
     (facts.ServiceStopped(ended=2, killed=1), "info", "stopped: 3 runs ended, 1 needed SIGKILL"),
     (
@@ -192,6 +214,29 @@ def test_a_missed_fire_says_when_it_was_due():
     assert re.fullmatch(r"a missed 7 fires \(\S+ to \S+\): late", log.sentence(many))
     assert log.level(one) == "warn"
 
+
+EVENTS += [
+    (
+        facts.NoticeSent(channel="ops", notices=(NOTICE,), tries=1),
+        "info",
+        "told ops: backup failing",
+    ),
+    (
+        facts.NoticeSent(channel="ops", notices=(NOTICE, NOTICE), tries=3),
+        "info",
+        "told ops: 2 messages as one, at try 3",
+    ),
+    (
+        facts.NoticeUnsent(channel="ops", reason="it refuses", retry_in=20.0, waiting=2),
+        "warn",
+        "ops could not be told (it refuses); 2 messages wait, again in 20.0 s",
+    ),
+    (
+        facts.NoticeGivenUp(channel="ops", notice=NOTICE, reason="HTTP 404"),
+        "error",
+        "given up telling ops of backup failing: HTTP 404",
+    ),
+]
 
 EVERY = [*(event for event, *_ in EVENTS), facts.FiresMissed(
     task="a", first=T0, last=T0, count=1, reason="late"
@@ -233,7 +278,9 @@ def test_a_line_of_logfmt_reads_back(event):
 
 @EACH
 def test_a_line_of_json_says_the_same(event):
-    found = json.loads(log.as_json(event, T0 + 0.25))
+    line = log.as_json(event, T0 + 0.25)
+    assert "\n" not in line
+    found = json.loads(line)
     assert list(found)[:3] == ["time", "level", "event"]
     assert list(found)[-1] == "msg"
     assert {name: str(v) for name, v in found.items() if isinstance(v, str)}.items() <= read_back(

@@ -99,20 +99,40 @@ def test_nothing_of_a_file_can_move_the_cursor():
 
 def test_an_annotation_has_its_file_line_and_column():
     assert render_github(problem(hint="see the docs")) == (
-        "::error file=tasks.yaml,line=12,col=5::unknown key 'shedule', did you mean 'schedule'?"
+        "::error file=tasks.yaml,line=12,col=5,title=torch%3A shedule"
+        "::unknown key 'shedule', did you mean 'schedule'?"
         "%0Asee the docs"
     )
     assert render_github(problem(warning=True)).startswith("::warning file=")
-    assert render_github(problem(line=0, column=0)).startswith("::error file=tasks.yaml::unknown")
+    assert render_github(problem(line=0, column=0)).startswith(
+        "::error file=tasks.yaml,title=torch%3A shedule::unknown"
+    )
 
 
-@given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
-def test_an_annotation_is_one_line_that_begins_no_other_command(file, message, hint):
-    text = render_github(problem(file=file, message=message, hint=hint))
+TEXT = st.text(max_size=30)
+
+
+@given(TEXT, TEXT, TEXT, TEXT)
+def test_an_annotation_is_one_line_that_begins_no_other_command(file, key, message, hint):
+    text = render_github(problem(file=file, key=key, message=message, hint=hint))
     assert len(text.splitlines()) == 1
-    assert text.startswith("::error file=")
-    head = text.removeprefix("::error file=").partition(",line=12,col=5::")[0]
-    assert not {":", ","} & set(head)
+    head, middle, rest = text.partition(",line=12,col=5,title=")
+    assert middle and not {":", ","} & set(head.removeprefix("::error file="))
+    assert not {":", ","} & set(rest.partition("::")[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "in_a_property", "in_a_message"),
+    [
+        ("100%", "100%25", "100%25"),
+        ("a:b,c", "a%3Ab%2Cc", "a:b,c"),
+        ("%0A::error::", "%250A%3A%3Aerror%3A%3A", "%250A::error::"),
+        ("a\r\nb", "a\\r\\nb", "a\\r%0Ab"),
+    ],
+)
+def test_what_github_would_act_on_is_escaped(text, in_a_property, in_a_message):
+    shown = render_github(problem(file=text, key="", message=text, hint="", line=0, column=0))
+    assert shown == f"::error file={in_a_property},title=torch::{in_a_message}"
 
 
 @given(st.text(max_size=200), st.integers(1, 220))

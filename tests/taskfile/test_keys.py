@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 import pytest
@@ -10,15 +11,14 @@ from hypothesis import strategies as st
 
 from tests.taskfile.making import read, refused
 from torch.errors import TaskFileError
-from torch.task import Retry, Task, TaskType
+from torch.task import Alert, Retry, Task, TaskType
 from torch.taskfile.docs import task_file_markdown
+from torch.taskfile.groups import GROUPS
 from torch.taskfile.keys import FILE_KEYS, TASK_KEYS
 from torch.taskfile.kinds import Key
 from torch.taskfile.parse import parse
 from torch.taskfile.schema import json_schema
 
-SUPPORTED = [key for key in TASK_KEYS.values() if key.supported]
-UNSUPPORTED = [key for key in TASK_KEYS.values() if not key.supported]
 RECORDS = [key for key in TASK_KEYS.values() if key.kind.keys]
 VALUES = {
     "nothing": "",
@@ -54,6 +54,10 @@ GOOD = {
     "enabled": {"a boolean"},
     "command": {"a text"},
     **{key: {"an empty text", "a blank text"} for key in ("description", "owner")},
+    **{
+        key: {"an empty list"}
+        for key in ("on_failure", "on_recovery", "on_missed", "on_crash_loop")
+    },
     **{key: {"an empty mapping"} for key in ("env", "labels", "restart", "output")},
 }
 """Which of the values are good, of the keys that take any of them."""
@@ -69,7 +73,7 @@ def with_key(name: str, value: str) -> str:
     if TASK_KEYS.get(name) and TASK_KEYS[name].only == TaskType.DAEMON:
         lines = {"name": "t", "command": "/bin/true", "type": "daemon"}
     lines[name] = value
-    groups = "groups: {web: [10.0.1.11]}\n"
+    groups = "groups: {web: [10.0.1.11]}\nnotify: {ops: {exec: cat}}\n"
     body = "\n    ".join(f"{key}: {each}" for key, each in lines.items())
     return f"{groups}tasks:\n  - {body}\n"
 
@@ -86,17 +90,12 @@ def test_a_key_is_in_the_docs_the_schema_and_in_force(key):
     assert key.doc in described["description"]
     assert key.doc.endswith(".") and key.example
     text = with_key(key.name, key.example)
-    if key.supported:
-        (task,) = read(text).tasks
-        assert getattr(task, key.name) is not None
-    else:
-        problems = refused(text)
-        assert f"'{key.name}' is not supported yet" in [each.message for each in problems]
-        assert described["not"] == {}
+    (task,) = read(text).tasks
+    assert getattr(task, key.name) is not None
 
 
 @pytest.mark.parametrize(
-    "key", [k for k in SUPPORTED if k.name not in ("name", "command")], ids=ids
+    "key", [k for k in TASK_KEYS.values() if k.name not in ("name", "command")], ids=ids
 )
 def test_a_key_that_is_absent_has_the_default_that_the_table_says(key):
     only = "type: daemon" if key.only == TaskType.DAEMON else 'schedule: "* * * * *"'
@@ -108,7 +107,7 @@ def test_a_key_that_is_absent_has_the_default_that_the_table_says(key):
         assert getattr(task, key.name) == (TaskType.CRON if key.name == "type" else default)
 
 
-@pytest.mark.parametrize("key", [key for key in SUPPORTED if not key.required], ids=ids)
+@pytest.mark.parametrize("key", [key for key in TASK_KEYS.values() if not key.required], ids=ids)
 def test_the_example_of_a_key_is_what_the_task_gets(key):
     (task,) = read(with_key(key.name, key.example)).tasks
     got = getattr(task, key.name)
@@ -127,6 +126,9 @@ def test_the_example_of_a_key_is_what_the_task_gets(key):
         "success_codes": frozenset({0}),
         "retry": Retry(attempts=3, delay=30.0, backoff=2.0, max_delay=600.0),
         "jitter": 30.0,
+        **dict.fromkeys(("on_failure", "on_recovery", "on_missed", "on_crash_loop"), ("ops",)),
+        "remind_after": 86_400.0,
+        "alert_on": (Alert(pattern="ERROR|panic", notify=("ops",)),),
     }
     if key.name == "schedule":
         got = tuple(each.text for each in got)
@@ -136,13 +138,6 @@ def test_the_example_of_a_key_is_what_the_task_gets(key):
         assert str(got) == key.example.strip('"')
     else:
         assert got == key.default  # the records' examples are their defaults, written out
-
-
-@pytest.mark.parametrize("key", UNSUPPORTED, ids=ids)
-def test_a_key_that_is_not_there_yet_is_checked_all_the_same(key):
-    messages = [each.message for each in refused(with_key(key.name, "{nonsense: 1}"))]
-    assert f"'{key.name}' is not supported yet" in messages
-    assert any(key.name in each and "supported" not in each for each in messages)
 
 
 @pytest.mark.parametrize("how", VALUES)
@@ -176,10 +171,7 @@ def test_a_wrong_value_in_a_record_is_a_problem_of_its_key(key, part, how):
     )
     text = with_key(key.name, f"{{{inner}}}")
     if part.name in good:
-        if key.supported:
-            read(text)
-        else:
-            assert [each.key for each in refused(text)] == [key.name]
+        read(text)
         return
     assert part.name in {each.key for each in refused(text)}
 
@@ -190,6 +182,7 @@ def test_a_wrong_value_of_a_key_of_the_file_is_a_problem_of_it(key, how):
     good = {
         ("groups", "an empty mapping"),
         ("defaults", "an empty mapping"),
+        ("notify", "an empty mapping"),
         ("tasks", "an empty list"),
     }
     if (key.name, how) in good:
@@ -231,3 +224,14 @@ def test_no_bytes_at_all_are_a_crash(data):
         parse(data if isinstance(data, bytes) else data.encode(), file="f", host_zone="UTC")
     except TaskFileError as error:
         assert error.problems
+
+
+def test_each_key_of_a_task_stands_in_one_group_of_the_page():
+    assert sorted(" ".join(group.keys for group in GROUPS).split()) == sorted(TASK_KEYS)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.heading)
+def test_the_example_of_a_group_uses_each_of_its_keys_and_is_a_good_file(group):
+    used = set(re.findall(r"\b(\w+): ", group.example))
+    assert set(group.keys.split()) <= used
+    assert parse(group.example.encode(), file="example", host_zone="UTC").tasks

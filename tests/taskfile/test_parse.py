@@ -258,7 +258,7 @@ def test_defaults_may_stand_after_the_tasks_and_groups_too():
         ("{max: 0}", ["'max' must be a whole number from 1 to 10 000, not the number 0"]),
         (
             "{on_failure: [ops]}",
-            ["'on_failure' is not supported yet", "'on_failure': unknown channel 'ops'"],
+            ["'on_failure': unknown channel 'ops'"],
         ),
         ("[]", ["'defaults' must be a mapping of task keys, not an empty list"]),
         ("{schedule: '* *'}", ["'schedule' '* *': 2 fields; an expression has 5 or 6"]),

@@ -10,14 +10,17 @@ import sys
 
 import pytest
 
+from torch.channel import Channel, Way
 from torch.taskfile.open import ATTEMPTS
 from torch.taskfile.reader import read
 from torch.taskfile.reading import (
     FRAME_TASKS,
+    UPGRADED,
     Reading,
     Request,
     frame_length,
     pack,
+    shape,
     unpack,
     unpack_reply,
 )
@@ -232,3 +235,27 @@ def test_the_child_is_blind_to_the_directory_it_is_started_in(path, tmp_path):
         check=True,
     )
     assert not unpack_reply(done.stdout)[0].refused
+
+
+def test_the_channels_of_the_file_come_with_the_reading(path):
+    url = "https://chat.example/hook"
+    path.write_text(f"notify: {{ops: {{webhook: '{url}'}}}}\ntasks: []\n")
+    reading, _ = ask(Request(path=str(path)))
+    assert reading.channels == {"ops": Channel(name="ops", way=Way.WEBHOOK, target=url)}
+    assert url not in repr(reading)
+
+
+def test_a_reader_of_another_version_sends_nothing_that_could_be_misread(path):
+    order = Request(path=str(path), shape="that of another version").to_json()
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "torch.taskfile.reader"], input=order, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("", UPGRADED + "\n")
+
+
+def test_every_field_that_is_sent_is_part_of_the_shape(monkeypatch):
+    before = shape()
+    monkeypatch.setattr("torch.taskfile.reading.__version__", "9.9.9")
+    assert shape() != before
+    assert Request.from_json(Request(path="x", shape=before).to_json()).shape == before

@@ -7,13 +7,16 @@ its socket and reads the history; never reaches into the service's live objects.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
 
 import click
 
+from torch import __version__
 from torch.errors import ExitCode, TorchError
 
 COMMANDS = {
@@ -22,10 +25,13 @@ COMMANDS = {
     "restart": ("service", "Stop the service, then start it again."),
     "reload": ("service", "Read the task file again."),
     "status": ("status", "Show the service, its task file and its tasks."),
-    "check": ("file", "Check task files; every problem at once."),
-    "plan": ("file", "Show what runs on a host, and when."),
-    "next": ("file", "Show the next fire times of a task or an expression."),
+    "top": ("top", "Show live what runs, how far it is and what it uses."),
+    "check": ("check", "Check task files; every problem at once."),
+    "plan": ("plan", "Show what runs where, and when."),
+    "diff": ("diff", "Show what an edit changes, and what a reload then does."),
+    "next": ("upcoming", "Show the next fire times of a task or an expression."),
     "schema": ("file", "Print the JSON Schema of the task file."),
+    "import": ("importing", "Make a task file of crontabs, or of gotorch's or yacron's files."),
     "tasks": ("tasks", "List this host's tasks."),
     "run": ("tasks", "Run a task now."),
     "kill": ("tasks", "End a run, or all runs of a task."),
@@ -34,11 +40,18 @@ COMMANDS = {
     "runs": ("history", "List recorded runs, newest first."),
     "logs": ("logs", "Show the output of a task or a run, or the service's log."),
     "explain": ("explain", "Say why a task did, or did not, run at a time."),
+    "notify": ("notify", "List the channels of alerts, and try one."),
+    "unit": ("unit", "Print a systemd unit, or a logrotate snippet."),
+    "doctor": ("doctor", "Check the host, and say what to do."),
+    "completion": ("completion", "Print the lines that make a shell complete names."),
     "version": ("version", "Print the version."),
 }
 """Command -> (file of this package, its line in the help)."""
 
-_ATTRIBUTES = {"next": "next_"}  # where the command's name is a builtin's
+COMPLETE = "_TORCH_COMPLETE"
+"""The variable in which a shell says that it wants words completed, and how."""
+
+_ATTRIBUTES = {"next": "next_", "import": "import_"}  # where the name is Python's
 
 
 class _Commands(click.Group):
@@ -55,6 +68,18 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101  # of the table above
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0].lower(), COMMANDS, 1)
+            meant = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"{error.message}{meant}", ctx=error.ctx) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
@@ -64,6 +89,7 @@ class _Commands(click.Group):
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.version_option(__version__, message="torch %(version)s")
 def torch() -> None:
     """Torch: a cron for many hosts. One YAML file in git, one small daemon per host."""
 
@@ -73,6 +99,8 @@ def run(argv: Sequence[str]) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller (>&-): there is nobody to tell
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    if COMPLETE in os.environ:
+        return _complete(argv)
     try:
         code = torch.main(args=list(argv), prog_name="torch", standalone_mode=False)
         sys.stdout.flush()
@@ -86,9 +114,10 @@ def run(argv: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130  # as a shell names an end by SIGINT
     except TorchError as error:
+        from torch.cli import show
         from torch.report.errors import describe
 
-        click.echo(describe(error), err=True)
+        show.complaint(describe(error))
         return int(error.exit_code)
     except BrokenPipeError:
         _hush()
@@ -100,6 +129,14 @@ def run(argv: Sequence[str]) -> int:
         _hush()
         click.echo(f"torch: {error}", err=True)
         return ExitCode.SETTINGS
+
+
+def _complete(argv: Sequence[str]) -> int:
+    """A shell asks what a word may become. It is never told of an error: that would stand in the
+    middle of what a person types."""
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit, Exception):
+        torch.main(args=list(argv), prog_name="torch", complete_var=COMPLETE)
+    return 0
 
 
 def _hush() -> None:

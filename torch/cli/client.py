@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from torch.daemon.lock import holder
@@ -15,12 +17,18 @@ from torch.errors import ExitCode, NotPermitted, NotRunning, ServiceUnreachable,
 from torch.settings import Settings
 
 
-def ask(settings: Settings, request: dict[str, Any], *, timeout: float | None) -> dict[str, Any]:
+def ask(
+    settings: Settings, request: dict[str, Any], *, timeout: float | None,
+    look: Callable[[], None] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """The service's answer. Raises NotRunning, ServiceUnreachable, NotPermitted, or the error
-    that the service answered with, under its exit code. `timeout` None waits for ever."""
+    that the service answered with, under its exit code. `timeout` None waits for ever, and
+    `look` is called again and again meanwhile."""
     try:
         with _connect(settings, timeout) as connection:
             connection.sendall(json.dumps(request).encode() + b"\n")
+            while timeout is None and look is not None and not _is_answered(connection):
+                look()
             line = _read_line(connection)
     except TimeoutError as error:
         raise ServiceUnreachable(
@@ -40,6 +48,9 @@ def ask(settings: Settings, request: dict[str, Any], *, timeout: float | None) -
     if not answer["ok"]:
         raise _Answered(answer["error"], hint=answer["hint"], exit_code=answer["exit_code"])
     return answer
+
+
+_LOOK = 0.1
 
 
 class _Answered(TorchError):
@@ -64,6 +75,10 @@ def _connect(settings: Settings, timeout: float | None) -> socket.socket:
         os.close(folder)
 
 
+def _is_answered(connection: socket.socket) -> bool:
+    return bool(select.select([connection], [], [], _LOOK)[0])
+
+
 def _read_line(connection: socket.socket) -> bytes:
     with connection.makefile("rb") as file:
         return file.readline()
@@ -71,6 +86,14 @@ def _read_line(connection: socket.socket) -> bytes:
 
 def _nobody(settings: Settings) -> TorchError:
     pid = holder(settings.lock)
+    if pid is None and settings.state_lock != settings.lock:
+        elsewhere = holder(settings.state_lock)
+        if elsewhere is not None:
+            return ServiceUnreachable(
+                f"the service (pid {elsewhere or 'unknown'}) lives, but not in {settings.run_dir}",
+                hint="is XDG_RUNTIME_DIR, or --run-dir, another than at its start? torch stop"
+                " reaches it by its signal",
+            )
     if pid is None:
         return NotRunning("the torch service is not running", hint="start it: torch start")
     return ServiceUnreachable(

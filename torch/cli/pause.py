@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from torch.cli import show
+from torch.cli import names, show
 from torch.cli.client import ask
 from torch.cli.options import json_option, place_options, timeout_option
 from torch.clock import SystemClock
@@ -16,7 +16,7 @@ from torch.settings import Settings
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=names.tasks)
 @click.option("--for", "span", metavar="DURATION", help="Resume by itself after 30m, 2h, 1d, …")
 @json_option
 @timeout_option
@@ -50,7 +50,7 @@ def _seconds(span: str) -> float:
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=names.tasks)
 @json_option
 @timeout_option
 @place_options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,46 +13,56 @@ import click
 
 from torch.cli import show
 from torch.cli.client import ask
+from torch.cli.drawing.waiting import EVERY, Waiting, bar, elapsed
+from torch.cli.edits import effects
 from torch.cli.options import (
     Seconds,
     file_of_service,
+    given,
     json_option,
     place_options,
     settings_options,
     timeout_option,
 )
 from torch.clock import SystemClock
-from torch.daemon import launch
+from torch.daemon import launch, systemctl
 from torch.daemon.lock import holder
 from torch.errors import (
     ExitCode,
     NotPermitted,
     NotRunning,
     Problem,
+    ServiceUnreachable,
     TaskFileError,
     TorchError,
     TryAgain,
     UsageError,
 )
 from torch.report.errors import describe
+from torch.report.text import count
 from torch.settings import LOG_FORMATS, Settings
+from torch.taskfile.reading import UPGRADED
 
 
 @click.command()
 @click.option("--foreground", is_flag=True, help="Stay here and show what starts and ends.")
 @click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Form of the log lines.")
+@click.option("--log-file", is_flag=True, help="With --foreground: into torch.log, not here.")
 @settings_options
-def start(settings: Settings, foreground: bool, log_format: str | None) -> None:
+def start(settings: Settings, foreground: bool, log_format: str | None, log_file: bool) -> None:
     """Start the service; returns when it is ready, and prints its pid."""
     if log_format:
         settings = replace(settings, log_format=log_format)
+    if log_file and not foreground:
+        raise UsageError("--log-file needs --foreground", hint="the background has it anyway")
     if foreground:
-        launch.in_foreground(settings)
+        launch.in_foreground(settings, log_file=log_file)
     _start(settings)
 
 
 def _start(settings: Settings) -> None:
-    pid = launch.in_background(settings, SystemClock())
+    with Waiting(elapsed("the service starts, and takes over what lives")) as look:
+        pid = launch.in_background(settings, SystemClock(), look)
     click.echo(f"torch is ready, pid {pid}")
 
 
@@ -66,7 +77,14 @@ def stop(settings: Settings, now: bool, keep_runs: bool, timeout: float | None) 
     """Stop the service and everything it runs; returns when it is gone."""
     if now and keep_runs:
         raise UsageError("--now and --keep-runs exclude each other", hint="choose one of them")
-    kept = _stop(settings, mode="keep" if keep_runs else "now" if now else "drain", timeout=timeout)
+    mode = "keep" if keep_runs else "now" if now else "drain"
+    try:
+        kept = _stop(settings, mode=mode, timeout=timeout)
+    except NotRunning:
+        from torch.cli.viewing import left
+
+        left.tell(settings)
+        raise
     click.echo("torch is stopped" + (f", {_live(kept)} left alone" if kept else ""))
 
 
@@ -84,24 +102,37 @@ def _stop(settings: Settings, *, mode: str, timeout: float | None) -> int:
         pid, grace, live = _stop_by_signal(settings), 60.0, 0
     if live:
         click.echo(f"waiting for {_live(live)} to end", err=True)
-    _await_end(pid, timeout or grace + 15)
+    with Waiting(lambda seconds: _progress(settings, live, grace - seconds)) as look:
+        _await_end(pid, timeout or grace + 15, look)
     return kept
 
 
-def _live(count: int) -> str:
-    return f"{count} live run{'s' if count != 1 else ''}"
+def _live(number: int) -> str:
+    return count(number, "live run")
+
+
+def _progress(settings: Settings, live: int, grace: float) -> str:
+    """A run file goes when its run's end is on record."""
+    try:
+        left = min(len(os.listdir(settings.runs)), live)
+    except OSError:
+        left = live
+    if not live:
+        return "the service stops"
+    kill = f"SIGKILL in {grace:.0f} s at the latest" if grace > 0 else "SIGKILL is sent"
+    return f"{bar(1 - left / live)} {left} of {_live(live)} left; {kill}"
 
 
 def _stop_by_signal(settings: Settings) -> int:
     """The socket does not answer: the holder of the lock is asked by SIGTERM."""
-    pid = holder(settings.lock)
+    pid = holder(settings.lock) or holder(settings.state_lock)
     if not pid:
         raise NotRunning("the torch service is not running")
     launch.terminate(pid)
     return pid
 
 
-def _await_end(pid: int, timeout: float) -> None:
+def _await_end(pid: int, timeout: float, look: Callable[[], None]) -> None:
     try:
         fd = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -109,13 +140,21 @@ def _await_end(pid: int, timeout: float) -> None:
     except PermissionError as error:
         raise NotPermitted(f"process {pid} belongs to another user") from error
     try:
-        if not select.select([fd], [], [], timeout)[0]:
+        clock = SystemClock()
+        until = clock.now().mono + timeout
+        while not select.select([fd], [], [], EVERY)[0]:
+            look()
+            if clock.now().mono < until:
+                continue
             raise TryAgain(
                 f"the service (pid {pid}) is still stopping after {timeout:g} s",
                 hint="wait longer (--timeout), or: torch stop --now",
             )
     finally:
         os.close(fd)
+
+
+_OF_UNIT = {"task_file": "task file", "address": "address"}
 
 
 @click.command()
@@ -130,6 +169,16 @@ def restart(settings: Settings, timeout: float | None) -> None:
         if status["address_given"]:
             settings = replace(settings, address=status["address"])
         _check_file(settings)
+        _check_history(settings)
+        if unit := status.get("unit"):  # a service of the version before does not say it
+            if named := [word for name, word in _OF_UNIT.items() if given()[name]]:
+                raise UsageError(
+                    f"systemd starts this service, and {unit['name']} says its {named[0]}",
+                    hint="write the unit anew: torch unit",
+                )
+            systemctl.restart(unit["name"], of_user=unit["user"])
+            click.echo(f"{unit['name']} is restarted")
+            return
         _stop(settings, mode="keep", timeout=timeout)
     except NotRunning:
         pass
@@ -138,9 +187,24 @@ def restart(settings: Settings, timeout: float | None) -> None:
 
 def _check_file(settings: Settings) -> None:
     """A file that would not start must not leave the host without a service. Raises."""
-    answer = ask(settings, {"do": "reload", "dry_run": True}, timeout=30)
+    try:
+        answer = ask(settings, {"do": "reload", "dry_run": True}, timeout=30)
+    except ServiceUnreachable:  # one of another version, perhaps, that understands us no more
+        answer = {"accepted": False, "problems": [{"message": UPGRADED}]}
     if not answer["accepted"]:
+        if any(problem["message"] == UPGRADED for problem in answer["problems"]):
+            from torch.cli.file import whole_file  # we read it ourselves then
+
+            whole_file(settings)
+            return
         raise TaskFileError(tuple(Problem(**problem) for problem in answer["problems"]))
+
+
+def _check_history(settings: Settings) -> None:
+    """Nor must one that only a newer torch understands, as after a rollback. Raises."""
+    from torch.history.reader import refuse_newer
+
+    refuse_newer(settings.history)
 
 
 @click.command()
@@ -156,7 +220,7 @@ def reload(settings: Settings, dry_run: bool, as_json: bool, timeout: float) -> 
         show.document(answer)
     elif problems and not answer["accepted"]:
         click.echo("the task file is refused, nothing changed:", err=True)
-        click.echo(describe(TaskFileError(problems)), err=True)
+        show.complaint(describe(TaskFileError(problems)))
     else:
         _say_diff(answer, dry_run)
     return ExitCode.OK if answer["accepted"] else ExitCode.TASK_FILE
@@ -167,6 +231,8 @@ def _say_diff(answer: dict[str, Any], dry_run: bool) -> None:
     for word in ("added", "removed", "changed"):
         for name in answer[word]:
             click.echo(f"{verb}{word}: {name}")
+    for line in effects.lines(r for r in answer["runs"] if r["becomes"] not in effects.QUIET):
+        click.echo(line)
     if not any(answer[word] for word in ("added", "removed", "changed")):
         loaded = datetime.fromisoformat(answer["version"]["loaded_at"])
         since = "" if dry_run else f" since it was loaded at {loaded:%H:%M:%S}"

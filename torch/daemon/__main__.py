@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import json
 import os
 import sys
@@ -17,6 +18,7 @@ from torch.daemon import signals
 from torch.daemon.detach import Readiness, detach
 from torch.daemon.linux import close_on_exec
 from torch.daemon.service import raise_limits, serve
+from torch.daemon.systemd import Asked, asked
 from torch.errors import Fault, TorchError
 from torch.report.errors import describe
 from torch.settings import Settings
@@ -34,10 +36,17 @@ def main() -> int:
     raise_limits()
     close_on_exec()
     readiness = Readiness(ready_fd)
+    wish = asked(os.environ, pid=os.getpid())
+    if ready_fd is not None:  # systemd did not start us: who did has passed on its own variables
+        wish = Asked()
+    elif wish.watchdog is not None:
+        faulthandler.enable()  # systemd ends a service that hangs by SIGABRT: say where it hung
     try:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(serve(settings, foreground=ready_fd is None, readiness=readiness))
+        loop.run_until_complete(
+            serve(settings, foreground=not order["log_file"], readiness=readiness, wish=wish)
+        )
     except TorchError as error:
         readiness.failed(error)
         if ready_fd is None:

@@ -1,16 +1,15 @@
 """Reading an `env_file`: NAME=value lines, from a file only its owner can read.
 
-Owns the check of the file and of the names in it. It is read at each start, so a rotated
-secret needs no reload; a file that others can read or write starts nothing.
+Owns the names that may be set in it; which file is trusted says `torch/taskfile/private.py`. It
+is read at each start; a file that others can read or write starts nothing.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 
 from torch.taskfile.environment import loads_foreign_code
+from torch.taskfile.private import read_private
 
 LIMIT = 64 * 1024
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -19,20 +18,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 def read_env_file(path: str, *, for_other_user: bool) -> dict[str, str]:
     """Name -> value. Blank lines and lines with # in front are passed over; one pair of quotes
     around a value is taken off. Raises OSError or ValueError with the reason."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("not a regular file")
-        if found.st_mode & 0o077:
-            raise ValueError(f"others may read it; chmod 600 {path}")
-        if found.st_uid not in (0, os.geteuid()):
-            raise ValueError("it belongs to neither root nor the service's user")
-        if found.st_size > LIMIT:
-            raise ValueError(f"larger than {LIMIT} bytes")
-        lines = os.read(fd, LIMIT).decode("utf-8").splitlines()
-    finally:
-        os.close(fd)
+    lines = read_private(path, limit=LIMIT).decode("utf-8").splitlines()
     environ = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()

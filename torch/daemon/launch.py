@@ -11,10 +11,11 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from torch.clock import Clock
-from torch.daemon import signals
+from torch.daemon import init, signals
 from torch.errors import (
     ExitCode,
     NotPermitted,
@@ -26,6 +27,7 @@ from torch.errors import (
 )
 from torch.settings import Settings
 
+_LOOK = 0.1
 START_LIMIT = 10.0
 """Seconds a start may take before the starter stops waiting and says so."""
 
@@ -38,15 +40,19 @@ class StartFailed(TorchError):
         self.exit_code = ExitCode(exit_code)
 
 
-def in_foreground(settings: Settings) -> NoReturn:
-    """Becomes the service: same process, same terminal."""
+def in_foreground(settings: Settings, *, log_file: bool = False) -> NoReturn:
+    """Becomes the service: same process, same terminal; as process 1, its parent. `log_file`:
+    what it tells goes to torch.log, as in the background."""
     sys.stdout.flush()
-    argv = _argv(settings, ready_fd=None)
+    argv = _argv(settings, ready_fd=None, log_file=log_file)
+    if init.is_init():
+        sys.exit(init.stand_in(argv))
     os.execv(argv[0], argv)  # noqa: S606  # our own interpreter
 
 
-def in_background(settings: Settings, clock: Clock) -> int:
-    """Starts a service and waits until it is ready; returns its pid. Raises why it is not."""
+def in_background(settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None) -> int:
+    """Starts a service and waits until it is ready; returns its pid. Raises why it is not.
+    `look` is called again and again meanwhile."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
     mask = signals.block()  # inherited: a signal to the newborn waits until it can listen
     try:
@@ -58,7 +64,7 @@ def in_background(settings: Settings, clock: Clock) -> int:
         os.close(writing)
         signals.restore(mask)
     try:
-        text, ended = _read(reading, clock)
+        text, ended = _read(reading, clock, look)
     finally:
         os.close(reading)
     if starter.poll() is None:
@@ -66,18 +72,19 @@ def in_background(settings: Settings, clock: Clock) -> int:
     return _understand(text, ended, settings)
 
 
-def _argv(settings: Settings, *, ready_fd: int | None) -> list[str]:
-    order = json.dumps({"settings": settings.as_dict(), "ready_fd": ready_fd})
+def _argv(settings: Settings, *, ready_fd: int | None, log_file: bool = True) -> list[str]:
+    order = json.dumps({"settings": settings.as_dict(), "ready_fd": ready_fd, "log_file": log_file})
     # -I: nothing of the caller's Python environment, nor its directory, reaches the service.
     return [sys.executable, "-I", "-m", "torch.daemon", order]
 
 
-def _read(fd: int, clock: Clock) -> tuple[str, bool]:
+def _read(fd: int, clock: Clock, look: Callable[[], None]) -> tuple[str, bool]:
     """Everything until the service says its word, closes the pipe (True), or time is up."""
     until = clock.now().mono + START_LIMIT
     text = b""
     while (left := until - clock.now().mono) > 0:
-        if not select.select([fd], [], [], left)[0]:
+        if not select.select([fd], [], [], min(left, _LOOK))[0]:
+            look()
             continue
         more = os.read(fd, 65536)
         text += more

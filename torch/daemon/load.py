@@ -17,13 +17,15 @@ from typing import Any
 
 from torch.clock import Clock, FireTime, rfc3339
 from torch.daemon.loop import Loop
+from torch.daemon.systemd import Systemd
 from torch.errors import Problem, TaskFileError
 from torch.event import Event, ReloadRefused, TaskFileWarned
+from torch.schedule.effect import Effect
 from torch.schedule.messages import Loaded
 from torch.schedule.reload import Diff, diff
 from torch.settings import Settings
 from torch.task import Task
-from torch.taskfile.reading import Reading, Request, frame_length, unpack
+from torch.taskfile.reading import UPGRADED, Reading, Request, frame_length, shape, unpack
 
 LIMIT = 30.0
 """Seconds a reading may take."""
@@ -42,12 +44,14 @@ class Version:
 
 class Loader:
     def __init__(
-        self, settings: Settings, *, loop: Loop, clock: Clock, tell: Callable[[Event], None]
-    ) -> None:
+        self, settings: Settings, *, loop: Loop, clock: Clock, tell: Callable[[Event], None],
+        systemd: Systemd,
+    ) -> None:  # fmt: skip
         self.settings = settings
         self._loop = loop
         self._clock = clock
         self._tell = tell
+        self._systemd = systemd
         self._tasks: dict[str, Task] = {}
         self._version: Version | None = None
         self._problem = ""  # why the file on disk is not the one in force
@@ -89,24 +93,56 @@ class Loader:
         finally:
             self._background = None
 
-    async def reload(self, *, dry_run: bool = False, patient: bool = False) -> dict[str, Any]:
+    async def reload(self, *, patient: bool = False) -> dict[str, Any]:
         """Reads the file again; a good one is in force when this returns. The answer says what
-        changed, or with `dry_run` what would, or the problems. `patient`: a file that is
-        missing may be in the middle of being replaced, and is waited for."""
+        changed, or the problems. `patient`: a file that is missing may be in the middle of being
+        replaced, and is waited for."""
         async with self._busy:
-            if patient:
-                await self._until_there()
-            reading, fresh = await self._read()
+            with self._systemd.reloading():
+                return await self._reload(patient=patient)
+
+    async def _reload(self, *, patient: bool) -> dict[str, Any]:
+        if patient:
+            await self._until_there()
+        reading, fresh = await self._read()
+        if reading.refused:
+            self._refuse(reading)
+            return self._answer(reading, Diff(unchanged=len(self._tasks)))
+        tasks = self._assemble(reading, fresh)
+        found, then = diff(self._tasks, tasks), self._loop.scheduler.effects(tasks)
+        if self._is_in_force(reading):
+            self._problem = ""
+            self._systemd.stand_well()
+        else:
+            self._warn(reading)
+            await self._take(reading, tasks)
+        return self._answer(reading, found, then)
+
+    async def rehearse(self, file: str | None = None) -> dict[str, Any]:
+        """What a reload would change, and what would become of each run; changes nothing.
+        `file`: the path of one that would be put in place of the service's own."""
+        async with self._busy:
+            reading, fresh = await self._read(file)
             if reading.refused:
-                return self._refuse(reading, dry_run) | {"version": self.version()}
+                return self._answer(reading, Diff(unchanged=len(self._tasks)))
             tasks = self._assemble(reading, fresh)
-            found = diff(self._tasks, tasks)
-            if not dry_run and self._is_in_force(reading):
-                self._problem = ""
-            elif not dry_run:
-                self._warn(reading)
-                await self._take(reading, tasks)
-            return _answer(True, reading.problems, found) | {"version": self.version()}
+            found, then = diff(self._tasks, tasks), self._loop.scheduler.effects(tasks)
+            return self._answer(reading, found, then)
+
+    def _answer(
+        self, reading: Reading, found: Diff, then: tuple[Effect, ...] = ()
+    ) -> dict[str, Any]:
+        return {
+            "accepted": not reading.refused,
+            "problems": [asdict(problem) for problem in reading.problems],
+            "added": found.added,
+            "removed": found.removed,
+            "changed": found.changed,
+            "unchanged": found.unchanged,
+            "runs": [asdict(effect) for effect in then],
+            "hash": reading.hash,
+            "version": self.version(),
+        }
 
     def _is_in_force(self, reading: Reading) -> bool:
         """Whether nothing is new: the same bytes, and the same tasks of them for this host."""
@@ -133,6 +169,10 @@ class Loader:
             "elsewhere": current.reading.elsewhere if current else 0,
         }
 
+    def task(self, name: str) -> Task | None:
+        """The task of the file in force."""
+        return self._tasks.get(name)
+
     async def _take(
         self, reading: Reading, tasks: tuple[Task, ...], *,
         since: dict[str, FireTime] | None = None, rebooted: bool = False,
@@ -145,19 +185,18 @@ class Loader:
             Loaded(
                 tasks=tasks,
                 version=reading.hash,
+                channels=reading.channels,
                 commit=reading.commit,
                 since=since,
                 rebooted=rebooted,
             )
         )
 
-    def _refuse(self, reading: Reading, dry_run: bool) -> dict[str, Any]:
-        if not dry_run:
-            first = reading.problems[0]
-            self._problem = f"{first.place()}: {first.message}"
-            version = self._version.reading.hash if self._version else ""
-            self._tell(ReloadRefused(version=version, problems=reading.problems))
-        return _answer(False, reading.problems, Diff(unchanged=len(self._tasks)))
+    def _refuse(self, reading: Reading) -> None:
+        first = reading.problems[0]
+        self._problem = f"{first.place()}: {first.message}"
+        version = self._version.reading.hash if self._version else ""
+        self._tell(ReloadRefused(version=version, problems=reading.problems))
 
     def _warn(self, reading: Reading) -> None:
         for problem in reading.problems:
@@ -169,8 +208,8 @@ class Loader:
 
     # ── the reader process ────────────────────────────────────────────────────────────────
 
-    async def _read(self) -> tuple[Reading, dict[str, Task]]:
-        """One reading, by a process of its own."""
+    async def _read(self, file: str | None = None) -> tuple[Reading, dict[str, Task]]:
+        """One reading, by a process of its own; of another file than ours if one is named."""
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-m", "torch.taskfile.reader",
@@ -181,12 +220,14 @@ class Loader:
             return self._failed(f"the reader could not be started: {error.strerror}"), {}
         try:
             async with asyncio.timeout(LIMIT):
-                return await self._converse(process)
+                return await self._converse(process, file or self.settings.task_file)
         except TimeoutError:
             return self._failed(f"reading took longer than {LIMIT:g} s"), {}
         except (EOFError, OSError) as error:
             said = await process.stderr.read() if process.stderr else b""
             last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or [str(error)]
+            if last == [UPGRADED]:
+                return self._failed(UPGRADED, hint="torch restart: what runs is taken over"), {}
             return self._failed(f"the reader failed: {last[0]}"), {}
         finally:
             if process.returncode is None:
@@ -195,13 +236,14 @@ class Loader:
             await process.wait()
 
     async def _converse(
-        self, process: asyncio.subprocess.Process
+        self, process: asyncio.subprocess.Process, file: str
     ) -> tuple[Reading, dict[str, Task]]:
         assert process.stdin is not None and process.stdout is not None  # noqa: S101
         request = Request(
-            path=self.settings.task_file,
+            path=file,
             addresses=(self.settings.address,) if self.settings.address else None,
             known={name: task.digest for name, task in self._tasks.items()},
+            shape=shape(),
         )
         process.stdin.write(request.to_json().encode() + b"\n")
         process.stdin.close()
@@ -215,11 +257,10 @@ class Loader:
     async def _frame(self, stream: asyncio.StreamReader) -> bytes:
         return await stream.readexactly(frame_length(await stream.readexactly(4)))
 
-    def _failed(self, reason: str) -> Reading:
+    def _failed(self, reason: str, hint: str = "") -> Reading:
         file = self.settings.task_file
-        return Reading(
-            problems=(Problem(file=file, line=0, column=0, key="", message=reason),), refused=True
-        )
+        problem = Problem(file=file, line=0, column=0, key="", message=reason, hint=hint)
+        return Reading(problems=(problem,), refused=True)
 
 
 def _decided(
@@ -228,14 +269,3 @@ def _decided(
     """Up to where an earlier service decided each task's fires, if it had the same definition."""
     found = ((task.name, task.digest, known.get(task.name)) for task in tasks)
     return {name: last[1] for name, digest, last in found if last and last[0] == digest}
-
-
-def _answer(accepted: bool, problems: tuple[Problem, ...], found: Diff) -> dict[str, Any]:
-    return {
-        "accepted": accepted,
-        "problems": [asdict(problem) for problem in problems],
-        "added": found.added,
-        "removed": found.removed,
-        "changed": found.changed,
-        "unchanged": found.unchanged,
-    }

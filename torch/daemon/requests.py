@@ -10,18 +10,28 @@ import asyncio
 import difflib
 import os
 import socket
+import statistics
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
+from torch import __version__
 from torch.clock import Clock, rfc3339
 from torch.daemon import status
 from torch.daemon.load import Loader
 from torch.daemon.loop import Loop
 from torch.errors import TryAgain, UsageError
-from torch.event import Event, RunEnded, RunNotStarted, TaskResumed
-from torch.run import Ending, Outcome
+from torch.event import (
+    Event,
+    HistoryFailed,
+    HistoryRecovered,
+    RunEnded,
+    RunNotStarted,
+    RunStarted,
+    TaskResumed,
+)
+from torch.run import Ending, Outcome, Trigger
 from torch.schedule.messages import (
     Command,
     KillAsked,
@@ -42,11 +52,16 @@ _MODES = {"drain": StopMode.DRAIN, "now": StopMode.NOW, "keep": StopMode.KEEP}
 
 
 class Requests:
-    def __init__(self, *, loop: Loop, loader: Loader, clock: Clock, address: str) -> None:
+    def __init__(
+        self, *, loop: Loop, loader: Loader, clock: Clock, address: str,
+        unit: tuple[str, bool] | None,
+    ) -> None:  # fmt: skip
+        """`unit`: what systemd calls this service, and whether it is a user's systemd."""
         self._loop = loop
         self._loader = loader
         self._clock = clock
         self._address = address
+        self._unit = unit
         self._since = clock.now().wall
         self._waiting: dict[str, asyncio.Future[Ending]] = {}
         self._endings: deque[tuple[str, Ending]] = deque(
@@ -55,6 +70,8 @@ class Requests:
         self._known: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "status": self._status,
             "task": self._task,
+            "names": self._names,
+            "next": self._next,
             "file": self._file,
             "reload": self._reload,
             "stop": self._stop,
@@ -63,6 +80,8 @@ class Requests:
             "pause": self._pause,
             "resume": self._resume,
         }
+        self._late: deque[float] = deque(maxlen=100)  # seconds; of the newest starts at a fire
+        self._history_failed: dict[str, Any] | None = None
         self.ready = False
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -73,8 +92,16 @@ class Requests:
         return await do(request)
 
     def hear(self, event: Event) -> None:
-        """Whoever waits for a run's end is told."""
-        if isinstance(event, RunEnded):
+        """Whoever waits for a run's end is told; trouble is kept for whoever asks."""
+        if isinstance(event, HistoryFailed):
+            since = rfc3339(self._clock.now().wall)
+            self._history_failed = self._history_failed or {"since": since, "reason": event.reason}
+        elif isinstance(event, HistoryRecovered):
+            self._history_failed = None
+        elif isinstance(event, RunStarted):
+            if event.lateness is not None and event.run.trigger is Trigger.SCHEDULE:
+                self._late.append(event.lateness)
+        elif isinstance(event, RunEnded):
             self._end(event.run.id, event.ending)
         elif isinstance(event, RunNotStarted):
             self._end(event.run.id, Ending(outcome=Outcome.FAILED, reason=event.reason))
@@ -88,8 +115,10 @@ class Requests:
 
     # ── reading ───────────────────────────────────────────────────────────────────────────
 
-    async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
-        scheduler = self._loop.scheduler
+    async def _status(self, request: dict[str, Any]) -> dict[str, Any]:
+        """With `soonest`: only the tasks that are busy, and so many of those that are due first."""
+        scheduler, soonest = self._loop.scheduler, request.get("soonest")
+        brief = bool(request.get("brief"))
         return {
             "pid": os.getpid(),
             "ready": self.ready and not scheduler.stopping,
@@ -98,16 +127,42 @@ class Requests:
             "address": self._address,
             "address_given": self._loader.settings.address is not None,
             "host": socket.gethostname(),
+            "torch": __version__,
+            "unit": self._unit and {"name": self._unit[0], "user": self._unit[1]},
             "version": self._loader.version(),
-            "tasks": [status.of_task(state, scheduler) for state in scheduler.states()],
+            "alerts": status.of_alerts(scheduler),
+            "lateness": self._lateness(),
+            "history": {"failing": self._history_failed},
+            **status.of_all(scheduler, self._clock.now(), soonest=soonest, brief=brief),
+        }
+
+    def _lateness(self) -> dict[str, Any] | None:
+        """Of the newest starts; None where there was none."""
+        if not self._late:
+            return None
+        worst, middle = max(self._late), statistics.median(self._late)
+        return {
+            "starts": len(self._late),
+            "median_ms": round(middle * 1000, 1),
+            "max_ms": round(worst * 1000, 1),
         }
 
     async def _task(self, request: dict[str, Any]) -> dict[str, Any]:
         """One task as `status` shows it, without the others."""
         name = str(request.get("task"))
         self._must_know(name)
-        found = status.of_task(self._state(name), self._loop.scheduler)
+        found = status.of_task(self._state(name), self._loop.scheduler, self._clock.now())
         return {"task": found, "version": self._loader.version()}
+
+    async def _names(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"tasks": [state.task.name for state in self._loop.scheduler.states()]}
+
+    async def _next(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The next fire times of one task, at most `status.MOST_TIMES`."""
+        name, count = str(request.get("task")), request.get("count")
+        self._must_know(name)
+        most = count if isinstance(count, int) else 1
+        return status.upcoming(self._state(name), self._clock.now(), most)
 
     async def _file(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"file": self._loader.settings.task_file}
@@ -115,7 +170,12 @@ class Requests:
     # ── changing ──────────────────────────────────────────────────────────────────────────
 
     async def _reload(self, request: dict[str, Any]) -> dict[str, Any]:
-        return await self._loader.reload(dry_run=bool(request.get("dry_run")))
+        if not request.get("dry_run"):
+            return await self._loader.reload()
+        file = request.get("file")
+        if file is not None and not os.path.isabs(str(file)):
+            raise UsageError("a file is named by its whole path")
+        return await self._loader.rehearse(None if file is None else str(file))
 
     async def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
         states = self._loop.scheduler.states()
@@ -167,7 +227,7 @@ class Requests:
         state = self._state(task)
         live = self._loop.scheduler.live.of(task)
         stopped = sum(run.fate is not None for run in live) if state.keeper is not None else 0
-        paused = status.of_task(state, self._loop.scheduler)["paused"]
+        paused = status.of_task(state, self._loop.scheduler, self._clock.now())["paused"]
         return {"task": task, "paused": paused, "running": len(live) - stopped, "stopped": stopped}
 
     async def _resume(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +257,8 @@ class Requests:
     def _must_know(self, name: str) -> None:
         names = [state.task.name for state in self._loop.scheduler.states()]
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
+            runs = [live.run.id for live in self._loop.scheduler.live.all()]
+            near = difflib.get_close_matches(name, [*names, *runs], 1)
             hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
             raise UsageError(f"no task or live run '{name}' on this host", hint=hint)
 

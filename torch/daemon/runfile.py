@@ -32,8 +32,10 @@ class RunFile:
     changed: float
 
 
-def look(path: str) -> RunFile | None:
-    """What the file says now; None where there is none (or what is there is not a file)."""
+def look(path: str, *, probe: bool = True) -> RunFile | None:
+    """What the file says now; None where there is none (or what is there is not a file). Without
+    `probe` the lock is left alone, and `held` says nothing: where a service lives, its spawn must
+    find the lock free."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -43,7 +45,8 @@ def look(path: str) -> RunFile | None:
             return None
         held = False
         try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            if probe:
+                fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             held = True
         text = os.read(fd, _SIZE)

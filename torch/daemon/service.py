@@ -28,13 +28,18 @@ from torch.daemon.detach import Readiness
 from torch.daemon.load import Loader
 from torch.daemon.logfile import LogFile, Terminal
 from torch.daemon.loop import Loop
+from torch.daemon.matcher import Matcher
+from torch.daemon.notifier import Notifier
 from torch.daemon.output import Outputs
 from torch.daemon.processes import boot_id
 from torch.daemon.pruning import Pruner
 from torch.daemon.recorder import Recorder
 from torch.daemon.recover import Recoverer
+from torch.daemon.reporting import Reporter
 from torch.daemon.requests import Requests
 from torch.daemon.supervisor import Supervisor
+from torch.daemon.systemctl import unit_of
+from torch.daemon.systemd import Asked, Systemd
 from torch.daemon.takeover import Takeover
 from torch.daemon.watcher import Watcher, identify
 from torch.errors import NotPermitted, SettingsError, TryAgain
@@ -48,6 +53,7 @@ from torch.event import (
 )
 from torch.history.store import HistoryError, Store
 from torch.run import Outcome
+from torch.schedule.messages import Send, Watch
 from torch.schedule.scheduler import Scheduler
 from torch.settings import Settings
 
@@ -58,18 +64,20 @@ LEAD = 0.03
 what both take, and too short for anybody to change their mind in."""
 
 
-async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -> None:
+async def serve(settings: Settings, *, foreground: bool, readiness: Readiness, wish: Asked) -> None:
     """Runs one service until it is told to stop. Raises TorchError if it cannot start."""
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as parts:
+        systemd = Systemd(wish, monotonic_usec=clock.monotonic_usec)
+        parts.callback(systemd.close)
         _make_folders(settings)
-        held = lock.take(settings.lock, pause=_wait)
-        parts.callback(os.close, held)
+        for path in dict.fromkeys((settings.lock, settings.state_lock)):
+            parts.callback(os.close, lock.take(path, pause=_wait))
 
         sink = _open_log(settings, foreground, clock)
         parts.callback(sink.close)
         outputs = Outputs(settings.output)
-        told = _Telling(sink, outputs, all_tails=foreground)
+        told = _Telling(sink, outputs, systemd, all_tails=foreground)
 
         store = Store(settings.history, at=clock.now().wall)
         parts.callback(store.close)
@@ -86,12 +94,22 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -
         scheduler = Scheduler(run_ids=_run_ids(clock), lead=LEAD, host=address)
         loop = Loop(scheduler=scheduler, clock=clock, recorder=recorder, tell=told.tell)
         parts.callback(loop.close)
+        matcher = Matcher(post=loop.post, outputs=outputs, tell=told.tell)
+        parts.push_async_callback(matcher.close)
         supervisor = Supervisor(
-            clock=clock, post=loop.post, runs_dir=settings.runs, outputs=outputs
-        )
+            clock=clock, post=loop.post, runs_dir=settings.runs, outputs=outputs,
+            completed=matcher.complete,
+        )  # fmt: skip
         parts.callback(supervisor.close)
         loop.perform_by(supervisor)
-        loader = Loader(settings, loop=loop, clock=clock, tell=told.tell)
+        loader = Loader(settings, loop=loop, clock=clock, tell=told.tell, systemd=systemd)
+        notifier = Notifier(
+            post=loop.post, outputs=outputs, host=address, task=loader.task,
+            is_starting=lambda: supervisor.is_starting,
+        )  # fmt: skip
+        parts.push_async_callback(notifier.close)
+        loop.perform_beside(Send, notifier.send)
+        loop.perform_beside(Watch, matcher.watch)
         recoverer = Recoverer(store=store, runs_dir=settings.runs, boot_id=boot, clock=clock)
         takeover = Takeover(past, recoverer=recoverer, supervisor=supervisor, loop=loop)
         signals.listen(stop=takeover.stop, reload=loader.reload_soon, reopen=sink.reopen)
@@ -101,8 +119,11 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness) -
         first = await loader.first_load(
             takeover.recover, decided=past.decided, rebooted=past.boot_id != boot
         )
-        requests = Requests(loop=loop, loader=loader, clock=clock, address=address)
+        unit = unit_of(_own_cgroup()) if wish.address else None
+        requests = Requests(loop=loop, loader=loader, clock=clock, address=address, unit=unit)
         told.requests = requests
+        told.reporter = Reporter(settings, scheduler=scheduler, clock=clock, tell=told.tell)
+        loop.at_beat = told.reporter.beat
         await _unless_stopping(scheduler, loop)
         control = Control(settings.socket, requests.answer)
         await control.open()
@@ -141,18 +162,25 @@ class _Telling:
     """Passes an event on to the log and to whoever waits for it, with the task's last lines
     where a person will want them."""
 
-    def __init__(self, sink: LogFile | Terminal, outputs: Outputs, *, all_tails: bool) -> None:
+    def __init__(
+        self, sink: LogFile | Terminal, outputs: Outputs, systemd: Systemd, *, all_tails: bool
+    ) -> None:
         self._sink = sink
         self._outputs = outputs
+        self._systemd = systemd
         self._all_tails = all_tails
         self.requests: Requests | None = None
+        self.reporter: Reporter | None = None
 
     def tell(self, event: Event) -> None:
         if isinstance(event, RunEnded | DaemonCrashLooping) and self._wants_tail(event):
             event = replace(event, tail=self._outputs.tail(event.run, _TAIL_LINES))
         self._sink.tell(event)
+        self._systemd.hear(event)
         if self.requests is not None:
             self.requests.hear(event)
+        if self.reporter is not None:
+            self.reporter.hear(event)
 
     @contextlib.contextmanager
     def failing(self, part: str) -> Iterator[None]:
@@ -185,6 +213,14 @@ def raise_limits() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _own_cgroup() -> str:
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _make_folders(settings: Settings) -> None:

@@ -41,12 +41,16 @@ _UNWRITTEN = 125
 
 class Supervisor:
     def __init__(
-        self, *, clock: Clock, post: Callable[[Message], None], runs_dir: str, outputs: Outputs
-    ) -> None:
+        self, *, clock: Clock, post: Callable[[Message], None], runs_dir: str, outputs: Outputs,
+        completed: Callable[[str, int], None],
+    ) -> None:  # fmt: skip
+        """`completed` hears of each run whose output grows no more, and of the bytes that were
+        cut off its head."""
         self._clock = clock
         self._post = post
         self._runs_dir = runs_dir
         self._outputs = outputs
+        self._completed = completed
         self._pending: deque[Start] = deque()
         self._waiting: deque[tuple[float, Child]] = deque()  # mono instant; they share a second
         self._release_timer = Timer(CLOCK_BOOTTIME)
@@ -225,7 +229,8 @@ class Supervisor:
 
     def _finish(self, child: Child) -> None:
         del self._children[child.run.id]
-        self._outputs.close(child.run, child.task, live=self._children.keys())
+        cut = self._outputs.close(child.run, child.task, live=self._children.keys())
+        self._completed(child.run.id, cut)
         self._post(
             Ended(
                 run_id=child.run.id,
@@ -271,6 +276,11 @@ class Supervisor:
 
     def _run_file(self, child: Child) -> str:
         return f"{self._runs_dir}/{child.run.id}"
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether something is about to start: whatever can wait, waits."""
+        return bool(self._pending or self._waiting)
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._release_timer.fd)

@@ -71,10 +71,22 @@ def sentence(event: Event) -> str:
         case facts.HistorySetAside(path=path, reason=reason):
             aside = f", set aside as {path}" if path else ""
             return f"the history is damaged ({reason}){aside}; a new one is begun"
+        case facts.NoticeSent(channel=channel, notices=notices, tries=tries):
+            what = f"{notices[0].task} {notices[0].kind.value}"
+            what = what if len(notices) == 1 else f"{len(notices)} messages as one"
+            return f"told {channel}: {what}" + (f", at try {tries}" if tries > 1 else "")
+        case facts.NoticeUnsent(channel=channel, reason=reason, retry_in=wait, waiting=waiting):
+            waits = f"{count(waiting, 'message')} wait{'s' if waiting == 1 else ''}"
+            return f"{channel} could not be told ({reason}); {waits}, again in {duration(wait)}"
+        case facts.NoticeGivenUp(channel=channel, notice=notice, reason=reason):
+            what = f"{notice.task} {notice.kind.value}"
+            return f"given up telling {channel} of {what}: {reason}"
         case facts.ProcessesSurvived(processes=processes):
             return f"SIGKILL did not end {', '.join(processes)}"
         case facts.PartFailed(part=part, reason=reason):
             return f"{part} failed: {reason}"
+        case facts.SelfReported():
+            return _fares(event)
         case facts.ServiceStopping(reason=reason, live=live):
             return f"stopping ({reason}), {count(live, 'run')} to end"
         case facts.ServiceStopped(ended=ended, killed=killed, left=left, kept=kept):
@@ -95,6 +107,10 @@ def level(event: Event) -> str:
             return ERROR
         case facts.HistorySetAside():
             return ERROR
+        case facts.NoticeGivenUp():
+            return ERROR
+        case facts.NoticeUnsent():
+            return WARN
         case facts.FiresMissed() | facts.ClockStepped() | facts.TaskFileWarned():
             return WARN
         case facts.FireSkipped() | facts.RunStopping(by_force=True):
@@ -157,6 +173,11 @@ def _details(event: Event) -> Iterator[tuple[str, Any]]:
             yield "problems", [f"{p.place()}: {p.message}" for p in value]
         elif name in _INSTANTS:
             yield name, rfc3339(value)
+        elif name in ("notice", "notices"):
+            notices = value if isinstance(value, tuple) else (value,)
+            yield "tasks", list(dict.fromkeys(notice.task for notice in notices))
+            yield "kinds", list(dict.fromkeys(notice.kind.value for notice in notices))
+            yield "notices", [notice.id for notice in notices]
         elif name == "run_id":
             yield "run", value
         elif name == "problem":
@@ -193,6 +214,16 @@ def _reloaded(event: facts.TasksReloaded) -> str:
         if names
     ]
     return f"reloaded: {'; '.join([*parts, f'{event.unchanged} unchanged'])}"
+
+
+def _fares(event: facts.SelfReported) -> str:
+    started = f"{event.started} started and {event.failed} failed in {duration(event.seconds)}"
+    late = f", at most {duration(event.late_max)} late" if event.late_max is not None else ""
+    memory = f", {event.memory_mib:.0f} MiB" if event.memory_mib is not None else ""
+    return (
+        f"{count(event.tasks, 'task')}, {event.running} running, {started}{late}; "
+        f"load {event.load:.2f}{memory}"
+    )
 
 
 def _by(run: Run) -> str:

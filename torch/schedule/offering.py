@@ -33,6 +33,7 @@ class TaskState:
     present: bool = True  # False: gone from the file, but a run of it still lives
     waiting: deque[Run] = field(default_factory=deque)  # recorded fires that want a slot
     delayed: dict[str, Run] = field(default_factory=dict)  # by run id; they want an instant
+    instants: dict[str, float] = field(default_factory=dict)  # which one, by run id; wall seconds
     keeper: Keeper | None = None
     paused: Pause | None = None
     last: tuple[Run, Ending, float] | None = None  # newest end, with its wall time
@@ -95,6 +96,7 @@ class Offering:
         if not recorded:
             answer.intend(run, state.task, not_before=until)
         state.delayed[run.id] = run
+        state.instants[run.id] = until
         self._waits[run.id] = state
         self._deadlines.add(now.mono + max(until - now.wall, 0.0), "delayed", run.id)
 
@@ -160,6 +162,7 @@ class Offering:
             return None
         self._deadlines.forget(run_id)
         run = state.delayed.pop(run_id, None)
+        state.instants.pop(run_id, None)
         if run is None:
             run = next(run for run in state.waiting if run.id == run_id)
             state.waiting.remove(run)

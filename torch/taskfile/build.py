@@ -14,11 +14,11 @@ from torch import clock
 from torch.errors import ExpressionError
 from torch.schedule.expression import Expression
 from torch.task import Task, TaskType
-from torch.taskfile import periods, placement, secrets
+from torch.taskfile import lookalikes, periods, placement, secrets
 from torch.taskfile.environment import loads_foreign_code
 from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.kinds import wrong
-from torch.taskfile.nodes import Mapping, Node, Scalar, Unreadable, weight
+from torch.taskfile.nodes import Mapping, Node, Unreadable, weight
 from torch.taskfile.problems import Collector, quoted, spaced, visible
 from torch.taskfile.records import unknown_key
 
@@ -132,8 +132,6 @@ class Builder:
             if known is None:
                 self._meant.add(unknown_key(key, TASK_KEYS, out, inside))
                 continue
-            if not known.supported:
-                refuse_unsupported(key, out)
             values[name] = known.kind.check(value, out, name)
         return values
 
@@ -251,12 +249,14 @@ class Builder:
             return
         if expressions:
             values["timezone"] = values.get("timezone") or self._zone()
+            schedule_places = tuple(at for _, at in values["schedule"])
             values["schedule"] = tuple(text for text, _ in values["schedule"])
         digest = _digest(values)
         if expressions:
             values["schedule"] = expressions
             places = {key: self._key_place(node, key) for key in ("jitter", "retry")}
             periods.warn(values, values["schedule"], places, self._out)
+            lookalikes.warn(values["schedule"], schedule_places, self._out)
         if "success_codes" in values:
             values["success_codes"] = frozenset(values["success_codes"])
         self.tasks.append(Task(**values, digest=digest, line=(node.at >> 24) + 1))
@@ -286,9 +286,3 @@ def _digest(values: dict[str, Any]) -> str:
 def _called(own: dict[str, Any]) -> str:
     name = own.get("name")
     return f"the task {quoted(name)}" if name else "the task"
-
-
-def refuse_unsupported(key: Scalar, out: Collector) -> None:
-    """A key whose effect does not exist yet: silence would be a task that retries never."""
-    hint = "remove it; docs/task-file.md lists what is not there yet"
-    out.error(key.at, key.text, f"'{key.text}' is not supported yet", hint)

@@ -1,6 +1,7 @@
 """docs/task-file.md, made from the table of keys: `python -m torch.taskfile.docs`.
 
-Owns the page's words around the table; what a key is stands in keys.py alone.
+Owns the page's words around the tables; what a key is stands in keys.py alone, in which order
+the keys of a task are shown in groups.py.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterable
 
+from torch.taskfile.groups import GROUPS, Group
 from torch.taskfile.keys import FILE_KEYS, TASK_KEYS
 from torch.taskfile.kinds import Key
 
@@ -41,7 +43,8 @@ tasks:
 ```
 
 `torch check FILE` reports every problem at once, with line, column and the nearest right word.
-`torch schema` prints a JSON Schema for editors.
+`torch schema` prints a JSON Schema for editors; put beside the file, its first line can name it:
+`# yaml-language-server: $schema=tasks.schema.json`.
 """
 
 _TAIL = """\
@@ -71,6 +74,25 @@ An entry of `hosts` is an address, a network such as `10.0.4.0/24`, or a group; 
 excludes. Order does not matter and exclusion wins; a list of nothing but exclusions means
 everyone else; without `hosts` every host owns the task. Entries are matched against every
 address of a host that is not a loopback address, or against the one given by `--address`.
+
+## Channels
+
+`notify` names the ways to tell people. A channel is one of:
+
+| way | written | what is done |
+|---|---|---|
+| webhook | `{webhook: "https://chat.example/hook"}` | one POST of a CloudEvent 1.0 |
+| exec | `{exec: 'logger -t torch "$TORCH_MESSAGE_TITLE"'}` | a command reads the event |
+| apprise | `{apprise: "mailtos://user:password@mail.example"}` | mail, chat, phones |
+| apprise | `"mailtos://user:password@mail.example"` | the same, shorter |
+| either | `{webhook: {file: /etc/torch/ops.url}}` | the URL stands in a file; so with `apprise` |
+
+A URL is mostly a secret, and this file is in git: the file of a URL is the place for it. It must
+be a regular file of root or the service's user, not a symlink and closed to group and others
+(`chmod 600`); its first line that is not empty and does not begin with `#` is the URL. It is
+read each time something is sent. The URLs of apprise are listed in
+[its documentation](https://github.com/caronc/apprise). `torch notify test CHANNEL` tries a channel;
+[alerts.md](alerts.md#channels) says what is sent and what counts as delivered.
 
 ## Values
 
@@ -103,13 +125,12 @@ def task_file_markdown() -> str:
     parts = [
         _HEAD,
         "## Keys of the file\n",
-        *_table(key for key in FILE_KEYS.values() if key.supported),
+        *_table(key for key in FILE_KEYS.values()),
         "\n## Keys of a task\n",
-        *_table(key for key in TASK_KEYS.values() if key.supported),
-        *_records(),
-        "\n## Not supported yet\n",
-        "A file that uses one of these is refused by name, never silently obeyed in part:\n",
-        *_table(k for k in (*TASK_KEYS.values(), *FILE_KEYS.values()) if not k.supported),
+        "`name`, `command` and, but for daemon tasks, `schedule` are required. All others have a "
+        "default.\n",
+        *(f"- [{group.heading}](#{_anchor(group.heading)}): {_listed(group)}" for group in GROUPS),
+        *_groups(),
         "",
         _TAIL,
     ]
@@ -127,19 +148,30 @@ def _table(keys: Iterable[Key]) -> list[str]:
     ]
 
 
-def _records() -> list[str]:
-    """A table for each key whose value has keys of its own."""
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def _listed(group: Group) -> str:
+    return ", ".join(f"`{name}`" for name in group.keys.split())
+
+
+def _groups() -> list[str]:
+    """Each group: an example, the table of its keys, and one for each that has keys of its own."""
     lines: list[str] = []
-    for key in TASK_KEYS.values():
-        if key.kind.keys and key.supported:
-            lines += [f"\n### Keys of `{key.name}`\n", *_table(key.kind.keys)]
+    for group in GROUPS:
+        keys = [TASK_KEYS[name] for name in group.keys.split()]
+        lines += [f"\n### {group.heading}\n", f"```yaml\n{group.example}```\n", *_table(keys)]
+        for key in keys:
+            if key.kind.keys:
+                lines += [f"\nKeys of `{key.name}`:\n", *_table(key.kind.keys)]
+        lines += [f"\n{group.words}"] if group.words else []
     return lines
 
 
 def _meaning(key: Key) -> str:
     only = f" Only for {key.only} tasks." if key.only else ""
-    example = f" Example: `{key.example}`." if key.example and not key.supported else ""
-    return _cell(key.doc + only + example)
+    return _cell(key.doc + only)
 
 
 def _default(key: Key) -> str:

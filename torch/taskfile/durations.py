@@ -42,8 +42,10 @@ def seconds(text: str) -> float | None:
 def parse_duration(text: str) -> float:
     """The same for who wants an error: ValueError says what a duration looks like."""
     value = seconds(text)
-    if value is None or value > LONGEST:
+    if value is None:
         raise ValueError(f"'{text[:40]}' is not a duration such as 30s, 5m or 1h30m")
+    if value > LONGEST:
+        raise ValueError(f"'{text[:40]}' is more than {write_seconds(LONGEST)}, the longest")
     return value
 
 

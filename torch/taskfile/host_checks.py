@@ -22,6 +22,7 @@ from functools import lru_cache
 from torch.errors import Problem
 from torch.task import Task
 from torch.taskfile.parse import TaskFile
+from torch.taskfile.private import why_not_private
 from torch.taskfile.problems import SHOWN, quoted, visible
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -151,18 +152,7 @@ def _is_found(program: str, path: str, cwd: str) -> bool:
     return any(_is_program(os.path.join(cwd, part, program)) for part in path.split(":"))
 
 
-@lru_cache(maxsize=1024)
-def _env_file_doubt(path: str) -> str:
-    """What keeps the file from being read at a start, or ''. The rules are the supervisor's."""
-    try:
-        found = os.lstat(path)
-    except OSError as error:
-        return f"cannot be read: {(error.strerror or 'error').lower()}"
-    if not stat.S_ISREG(found.st_mode):
-        return "is not a regular file"
-    if found.st_mode & 0o077:
-        return "is open to other users"
-    return "" if found.st_uid in (0, os.geteuid()) else "belongs to another user"
+_env_file_doubt = lru_cache(maxsize=1024)(why_not_private)
 
 
 def forget() -> None:

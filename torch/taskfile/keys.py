@@ -1,8 +1,7 @@
 """The table of keys: each key once, with its kind, default and one line of doc.
 
 Owns the vocabulary of the task file. The validator, the JSON Schema and docs/task-file.md read
-this table and nothing else, so they cannot disagree. A key whose `supported` is False is known
-and checked, and refused by name until its effect exists.
+this table and nothing else, so they cannot disagree.
 """
 
 from __future__ import annotations
@@ -252,27 +251,48 @@ TASK_KEYS: dict[str, Key] = {
         ),
         Key(
             name="on_failure",
-            kind=channels.names(),
+            kind=channels.names(0),
             default=(),
-            supported=False,
             shown="none",
             example="[ops]",
-            doc="Channels told of a run that failed.",
+            doc="Channels told when the task begins to fail, its retries used up.",
         ),
         Key(
             name="on_recovery",
-            kind=channels.names(),
+            kind=channels.names(0),
+            default=None,
+            shown="whoever was told of the trouble",
+            example="[ops]",
+            doc="Channels told of the first success after it.",
+        ),
+        Key(
+            name="on_missed",
+            kind=channels.names(0),
             default=(),
-            supported=False,
             shown="none",
             example="[ops]",
-            doc="Channels told of the first success after a failure.",
+            doc="Channels told of fires that were missed.",
+        ),
+        Key(
+            name="on_crash_loop",
+            kind=channels.names(0),
+            default=(),
+            shown="none",
+            example="[ops]",
+            doc="Channels told when a daemon task keeps dying.",
+        ),
+        Key(
+            name="remind_after",
+            kind=duration(60),
+            default=14_400.0,
+            shown="`4h`",
+            example="1d",
+            doc="While a trouble lasts it is told again with the first failure after this long.",
         ),
         Key(
             name="alert_on",
             kind=channels.alerts(),
             default=(),
-            supported=False,
             shown="none",
             example='[{pattern: "ERROR|panic", notify: [ops]}]',
             doc="Patterns in the output, and whom they tell.",
@@ -313,10 +333,10 @@ FILE_KEYS: dict[str, Key] = {
         Key(
             name="notify",
             kind=channels.channels(),
-            supported=False,
             shown="none",
             example='{ops: {webhook: "https://chat.example/hook"}}',
-            doc="Named channels: an apprise URL, `{webhook: URL}` or `{command: …}`.",
+            doc="Named channels: an apprise URL, `{webhook: URL}`, `{apprise: URL}` or "
+            "`{exec: command}`; `{file: PATH}` in place of a URL names a file that holds it.",
         ),
         Key(
             name="tasks",

@@ -44,8 +44,7 @@ class Key:
     """One key: of a task, of the file, or of a record in a task.
 
     `default` is the value, `shown` how the docs say it where the value alone would not; `only`
-    the task type it is for ('' for both); `supported` False: checked, then refused as not yet
-    there. One edit here is all that a new effect needs.
+    the task type it is for ('' for both).
     """
 
     name: str
@@ -55,7 +54,6 @@ class Key:
     shown: str = ""
     required: bool = False
     only: str = ""
-    supported: bool = True
     example: str = ""
 
 

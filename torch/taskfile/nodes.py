@@ -100,14 +100,13 @@ def read_nodes(out: Collector) -> Node | None:
     try:
         return builder.document()
     except yaml.YAMLError as error:
-        at, message, hint = syntax.explain(error, out.text)
+        at, message, hint = syntax.explain(error, out.text, builder.quoted)
         out.error(at, builder.key, message, hint)
         raise Unreadable from error
 
 
 def _at(event: Any) -> int:
-    mark = event.start_mark
-    return int(mark.line << 24 | mark.column)
+    return int(event.start_mark.line << 24 | event.start_mark.column)
 
 
 class _Builder:
@@ -120,6 +119,7 @@ class _Builder:
         # name -> (node, nodes it stands for); None while the node is still being read.
         self._anchors: dict[str, tuple[Node, int] | None] = {}
         self.key = ""
+        self.quoted: Any = None  # the newest scalar that is not plain, for messages
 
     def document(self) -> Node | None:
         self._next()  # the stream's start
@@ -174,6 +174,7 @@ class _Builder:
         self._count += 1 + (len(node.text) >> 8)
         if self._count > BUDGET:
             self._over_budget(node.at)
+        self.quoted = self.quoted if node.plain else event
         if event.tag is not None:
             self._refuse_tag(event.tag, event.value, node.at)
         if event.anchor is not None:
@@ -253,8 +254,7 @@ class _Builder:
     def _alias(self, event: Any) -> Node:
         name, at = event.anchor, _at(event)
         if name not in self._anchors:
-            known_names = tuple(self._anchors)[: ENTRIES // 100]
-            near = nearest(name, known_names) if self._out.errors < SHOWN else ""
+            near = nearest(name, tuple(self._anchors)[:200]) if self._out.errors < SHOWN else ""
             self._out.spoil(
                 at,
                 self.key,
@@ -295,6 +295,6 @@ class _Builder:
         )
 
     def _too_many(self, at: int) -> NoReturn:
-        what = f"entries in {quoted(self.key)}" if self.key else "keys"
-        said = "tasks" if self.key == "tasks" else what
-        self._stop(at, f"more than {spaced(ENTRIES)} {said}", "split the file")
+        of_key = "tasks" if self.key == "tasks" else f"entries in {quoted(self.key)}"
+        what = of_key if self.key else "keys"
+        self._stop(at, f"more than {spaced(ENTRIES)} {what}", "split the file")

@@ -18,10 +18,11 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from torch.channel import Channel
 from torch.errors import Problem, TaskFileError
 from torch.task import Task
 from torch.taskfile import nodes, placement
-from torch.taskfile.build import Builder, refuse_unsupported
+from torch.taskfile.build import Builder
 from torch.taskfile.keys import FILE_KEYS
 from torch.taskfile.kinds import wrong
 from torch.taskfile.problems import Collector, TooManyProblems
@@ -31,18 +32,25 @@ from torch.taskfile.text import read_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFile:
-    """A task file without errors. `tasks` are in file order; `total` counts those of all hosts.
+    """What was read of a task file. `tasks` are in file order; `total` counts those of all hosts.
 
-    `problems` are warnings only. `hash` is the SHA-256 of the file's bytes, in hex.
+    `channels` are those of `notify`, whatever the host. `hash` is the SHA-256 of the file's
+    bytes, in hex. `problems` are warnings only where it comes from `parse`; from `examine` they
+    may be errors, and `tasks` then are those that are fine.
     """
 
     tasks: tuple[Task, ...]
     groups: Mapping[str, tuple[str, ...]]
+    channels: Mapping[str, Channel]
     problems: tuple[Problem, ...]
     hash: str
     total: int
     _out: Collector = field(repr=False, compare=False)
     _builder: Builder = field(repr=False, compare=False)
+
+    @property
+    def refused(self) -> bool:
+        return any(not problem.warning for problem in self.problems)
 
     def problem(
         self, task: Task, key: str, message: str, hint: str = "", *, warning: bool = False
@@ -50,6 +58,13 @@ class TaskFile:
         """A problem at a key of a task, wherever it comes from: own, merged, or from `defaults`."""
         at = self._builder.place(task, key)
         return self._out.problem(at, key, message, hint, warning=warning)
+
+    def channel_problem(
+        self, name: str, message: str, hint: str = "", *, warning: bool = False
+    ) -> Problem:
+        """A problem with the value of a channel."""
+        at = self._out.channel_places[name]
+        return self._out.problem(at, "notify", message, hint, warning=warning)
 
 
 def parse(
@@ -63,6 +78,20 @@ def parse(
     this host). With `only_for` the tasks are those that a host with these addresses owns; all
     of them are checked all the same. Raises TaskFileError with every problem, in line order.
     """
+    found = examine(data, file=file, host_zone=host_zone, only_for=only_for)
+    if found.refused:
+        raise TaskFileError(found.problems)
+    return found
+
+
+def examine(
+    data: bytes,
+    *,
+    file: str,
+    host_zone: str | None = None,
+    only_for: Collection[placement.Address] | None = None,
+) -> TaskFile:
+    """The same of a file with errors too: what is fine in it, and every problem."""
     out = Collector(file=file, text="")
     builder = Builder(out, host_zone, only_for)
     with _uncollected():
@@ -71,12 +100,11 @@ def parse(
                 _read(nodes.read_nodes(out), out, builder)
         except (nodes.Unreadable, TooManyProblems):
             pass  # the collector knows why
-    if out.errors:
-        raise TaskFileError(out.problems())
     return TaskFile(
         tasks=tuple(builder.tasks),
         groups=out.groups,
-        problems=out.warnings(),
+        channels=out.channels,
+        problems=out.problems() if out.errors else out.warnings(),
         hash=hashlib.sha256(data).hexdigest(),
         total=builder.total,
         _out=out,
@@ -108,8 +136,6 @@ def _read(root: nodes.Node | None, out: Collector, builder: Builder) -> None:
     for name, (key, _) in root.entries.items():
         if name not in FILE_KEYS:
             unknown_key(key, FILE_KEYS, out, "")
-        elif not FILE_KEYS[name].supported:
-            refuse_unsupported(key, out)
     # Not in the file's order: tasks may come before the groups and defaults they use.
     for name in ("version", "groups", "notify"):
         if (node := root.get(name)) is not None:

@@ -150,9 +150,20 @@ def _mine(addresses: frozenset[Address]) -> tuple[Range, ...]:
     return tuple(read_range(str(address)) for address in addresses)
 
 
+def covers(entry: Range, place: Range) -> bool:
+    """Whether an entry takes in every address of a place, which is an address or a network."""
+    width, value, free, zone = entry
+    return (
+        place[0] == width
+        and place[2] <= free
+        and place[1] >> free == value >> free
+        and (not zone or zone == place[3])
+    )
+
+
 def _holds(entry: Range, mine: Sequence[Range]) -> bool:
     width, value, free, zone = entry
-    return any(
+    return any(  # `covers`, in line: this runs for every task of the file
         own[0] == width and own[1] >> free == value >> free and (not zone or zone == own[3])
         for own in mine
     )

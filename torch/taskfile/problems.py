@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from torch.channel import Channel, masked
 from torch.errors import Problem
 
 SHOWN = 100
@@ -37,7 +38,8 @@ class Collector:
     `spoiled` places already have their problem (a tag, an unknown alias): what the checks find
     there later only follows from it and is not said. `errors` counts what is said, `faults` all
     that was found, so that a check can see whether anything was wrong in its part. `groups` and
-    `channels` are the names the file defines, known before its tasks are read.
+    `channels` are what the file defines, known before its tasks are read; `channel_places`:
+    where each channel's value stands; `secret_places`: where values stand that are not quoted.
     """
 
     file: str
@@ -46,7 +48,9 @@ class Collector:
     faults: int = 0
     spoiled: set[int] = field(default_factory=set)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    channels: Mapping[str, object] = field(default_factory=dict)
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    channel_places: dict[str, int] = field(default_factory=dict)
+    secret_places: set[int] = field(default_factory=set)
     _found: dict[tuple[int, str], Problem] = field(default_factory=dict)
     _lines: list[str] | None = None
     _warnings: int = 0
@@ -105,7 +109,12 @@ class Collector:
     def _source(self, line: int) -> str:
         if self._lines is None:
             self._lines = _LINE_END.split(self.text)
-        return self._lines[line][:SOURCE_WIDTH] if 0 <= line < len(self._lines) else ""
+        if not 0 <= line < len(self._lines):
+            return ""
+        source = self._lines[line][:SOURCE_WIDTH]
+        if secret := [at & 0xFFFFFF for at in self.secret_places if at >> 24 == line]:
+            source = source[: min(secret)] + "*" * len(source[min(secret) :].rstrip())
+        return masked(source)
 
 
 def visible(text: str) -> str:

@@ -10,46 +10,34 @@ output, and goes. It changes nothing.
 from __future__ import annotations
 
 import gc
-import hashlib
 import sys
 from collections.abc import Iterator
 
-from torch.errors import Problem, TaskFileError
+from torch.errors import TaskFileError
 from torch.taskfile.commit import find_commit
-from torch.taskfile.host_checks import check_host
+from torch.taskfile.judging import judge
 from torch.taskfile.open import Missing, read_task_file
-from torch.taskfile.parse import parse
+from torch.taskfile.parse import examine
 from torch.taskfile.placement import host_addresses
-from torch.taskfile.reading import FRAME_TASKS, Reading, Request, pack
+from torch.taskfile.reading import FRAME_TASKS, UPGRADED, Reading, Request, pack, shape
 
 
 def read(request: Request) -> Iterator[bytes]:
     """The frames of the reply, in order. Raises nothing that is the file's fault."""
-    problems: tuple[Problem, ...] = ()
-    data = None
     try:
         opened = read_task_file(request.path)
-        data, problems = opened.data, opened.warnings
-        if request.addresses is None:
-            addresses = host_addresses()
-        else:
-            addresses = frozenset().union(*map(host_addresses, request.addresses))
-        file = parse(data, file=request.path, only_for=addresses)
-        problems += file.problems + check_host(file, file.tasks)
-        errors = tuple(problem for problem in problems if not problem.warning)
-        if errors:
-            raise TaskFileError(errors)
     except TaskFileError as error:
-        warnings = tuple(problem for problem in problems if problem.warning)
-        digest = hashlib.sha256(data).hexdigest() if data is not None else ""
-        yield pack(
-            Reading(
-                problems=error.problems + warnings,
-                refused=True,
-                missing=isinstance(error, Missing),
-                hash=digest,
-            )
-        )
+        missing = isinstance(error, Missing)
+        yield pack(Reading(problems=error.problems, refused=True, missing=missing))
+        return
+    if request.addresses is None:
+        addresses = host_addresses()
+    else:
+        addresses = frozenset().union(*map(host_addresses, request.addresses))
+    file = examine(opened.data, file=request.path, only_for=addresses)
+    problems = opened.warnings + judge(file, None)
+    if any(not problem.warning for problem in problems):
+        yield pack(Reading(problems=problems, refused=True, hash=file.hash))
         return
     fresh = [task for task in file.tasks if request.known.get(task.name) != task.digest]
     yield pack(
@@ -60,6 +48,7 @@ def read(request: Request) -> Iterator[bytes]:
             commit=find_commit(request.path),
             total=file.total,
             elsewhere=file.total - len(file.tasks),
+            channels=file.channels,
             frames=-(-len(fresh) // FRAME_TASKS),
         )
     )
@@ -71,6 +60,9 @@ def main() -> int:
     """Answers one request and ends."""
     gc.disable()  # the process is over before anything is worth collecting
     request = Request.from_json(sys.stdin.readline())
+    if request.shape not in ("", shape()):
+        sys.stderr.write(UPGRADED + "\n")
+        return 1
     for frame in read(request):
         sys.stdout.buffer.write(frame)
     sys.stdout.buffer.flush()

@@ -12,11 +12,16 @@ import json
 import pickle
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import blake2b
 from typing import Any
 
+from torch import __version__
+from torch.channel import Channel
 from torch.errors import Problem
-from torch.task import Task
+from torch.task import Alert, Output, Restart, Retry, Task
+
+UPGRADED = "torch was upgraded, and this service is still the one before"
 
 FRAME_TASKS = 200
 """Most tasks of a frame: about a millisecond to unpack."""
@@ -29,11 +34,13 @@ class Request:
     """What to read. `addresses`: this host's, as text; None: those of its interfaces.
 
     `known`: name -> digest of the tasks the service has; they are named and not sent again.
+    `shape`: what the asker understands; '' for whatever there is.
     """
 
     path: str
     addresses: tuple[str, ...] | None = None
     known: Mapping[str, str] = field(default_factory=dict)
+    shape: str = ""
 
     def to_json(self) -> str:
         """One line, without its line end."""
@@ -50,6 +57,7 @@ class Request:
             path=values["path"],
             addresses=None if addresses is None else tuple(addresses),
             known=values.get("known") or {},
+            shape=values.get("shape") or "",
         )
 
 
@@ -60,7 +68,8 @@ class Reading:
     `missing`: refused because there is no file; `order`: (name, digest) of this host's tasks,
     enabled or not, in file order; `hash`: SHA-256 of the bytes, '' when they could not be read;
     `commit`: 12 digits, or None without git; `total`: tasks in the file; `elsewhere`: those of
-    them that this host does not own; `frames`: how many frames of tasks follow.
+    them that this host does not own; `channels`: those of `notify`, by name;
+    `frames`: how many frames of tasks follow.
     """
 
     problems: tuple[Problem, ...] = ()
@@ -71,7 +80,17 @@ class Reading:
     commit: str | None = None
     total: int = 0
     elsewhere: int = 0
+    channels: Mapping[str, Channel] = field(default_factory=dict)
     frames: int = 0
+
+
+def shape() -> str:
+    """Stands for the form of all that is sent. A service that goes on while its files are
+    replaced by those of another version starts a reader of that version: a pickle of it would
+    be put together wrongly, field by field, and nobody would notice."""
+    parts = (Reading, Task, Retry, Restart, Output, Alert, Channel, Problem)
+    names = [(part.__name__, [each.name for each in fields(part)]) for part in parts]
+    return blake2b(repr((__version__, names)).encode(), digest_size=8).hexdigest()
 
 
 def pack(content: Reading | tuple[Task, ...]) -> bytes:

@@ -24,6 +24,8 @@ SCHEDULES = 50
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
+NAMES = "up to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+
 STRINGS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 
 
@@ -31,7 +33,7 @@ def name() -> Kind:
     return pattern(
         "a name",
         NAME,
-        "up to 64 letters, digits, '.', '_' and '-', beginning with a letter or digit",
+        NAMES,
     )
 
 
@@ -42,7 +44,7 @@ def command() -> Kind:
         if not isinstance(node, Sequence):
             text = read_text(node, out, key, "a command")
             if text is not None and text.isspace():
-                out.error(node.at, key, "'command' is blank", "write /bin/true to do nothing")
+                out.error(node.at, key, f"'{key}' is blank", "write /bin/true to do nothing")
             return text
         if not node.items:
             wrong(node, out, key, "a command")
@@ -53,12 +55,12 @@ def command() -> Kind:
         ]
         argv = tuple(word for word in words if word is not None)
         if argv and argv[0].isspace():
-            out.error(node.items[0].at, key, "'command' begins with a blank program name")
+            out.error(node.items[0].at, key, f"'{key}' begins with a blank program name")
         if (
             sum(map(len, argv)) * 4 >= VALUE_LIMIT
             and sum(len(w.encode()) for w in argv) >= VALUE_LIMIT
         ):
-            out.error(node.at, key, f"'command' is longer than {VALUE_LIMIT // 1024} KiB")
+            out.error(node.at, key, f"'{key}' is longer than {VALUE_LIMIT // 1024} KiB")
         return argv
 
     schema = {"anyOf": [{"type": "string", "minLength": 1}, STRINGS]}

@@ -6,6 +6,8 @@ unique, groups that must exist), never more: what `check` takes, the schema take
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,16 +49,23 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+def schema_text() -> str:
+    """The same as a file has it: `config/tasks.schema.json`, written by `make docs`."""
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
 def _properties(keys: Mapping[str, Key]) -> dict[str, Any]:
     return {name: _property(key) for name, key in keys.items()}
 
 
 def _property(key: Key) -> dict[str, Any]:
-    if not key.supported:
-        return {"not": {}, "description": f"{key.doc} Not supported yet."}
     return {**key.kind.schema, "description": key.doc}
 
 
 def _only(kind: TaskType) -> list[str]:
     """Keys that have no effect on the other type."""
     return [key.name for key in TASK_KEYS.values() if key.only == kind.value]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(schema_text())

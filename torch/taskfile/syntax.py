@@ -6,6 +6,8 @@ expected '-' indicator"); here that becomes what is probably wrong in the line.
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
 from torch.taskfile.problems import quoted
@@ -54,8 +56,28 @@ _INDICATORS = {
 }
 
 
-def explain(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
-    """(place, message, hint) of an error that PyYAML raised while reading `text`."""
+def explain(error: yaml.YAMLError, text: str, before: Any = None) -> tuple[int, str, str]:
+    """(place, message, hint) of an error that PyYAML raised while reading `text`. `before`: the
+    event of the last scalar before it that is not plain."""
+    found = _explain(error, text)
+    return found if before is None else _of_quote(before, found[0]) or found
+
+
+def _of_quote(scalar: Any, at: int) -> tuple[int, str, str] | None:
+    """A quote that is not closed ends at the next one, which was to open another value: what is
+    wrong is found right behind that, in a line that is right."""
+    start, end = scalar.start_mark, scalar.end_mark
+    if scalar.style not in ('"', "'") or _place(end) != at:
+        return None
+    if start.line < end.line:
+        message = f"this quote is not closed before the next one, in line {end.line + 1}"
+        return _place(start), message, "close it where its text ends"
+    twice = "; a ' inside '…' is written twice" if scalar.style == "'" else ""
+    hint = f"one quote too many, or one that is not closed{twice}"
+    return _place(start), "text goes on right after its closing quote", hint
+
+
+def _explain(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
     mark = getattr(error, "problem_mark", None)
     problem = str(getattr(error, "problem", None) or error)
     context_mark = getattr(error, "context_mark", None)

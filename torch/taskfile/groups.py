@@ -1,0 +1,148 @@
+"""The keys of a task as a reader meets them: in groups, each with a task that uses all of them.
+
+Owns headings, examples and the order of docs/task-file.md. What a key is stands in keys.py.
+Invariant, held by a test: each key stands in one group, and in the example of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    heading: str
+    keys: str
+    example: str
+    words: str = ""
+
+
+GROUPS = (
+    Group(
+        heading="What and when",
+        keys="name command schedule type timezone enabled",
+        example="""\
+tasks:
+  - name: report
+    type: cron                             # the default
+    schedule: ["30 3 * * *", "@reboot"]    # each of them fires
+    timezone: Europe/Berlin
+    command: [/usr/local/bin/report, --day, yesterday]   # a list: without a shell
+    enabled: false                         # stays in the file, starts nothing
+""",
+    ),
+    Group(
+        heading="Where",
+        keys="hosts",
+        example="""\
+groups: {web: [10.0.1.11, 10.0.1.12]}
+tasks:
+  - {name: rotate, schedule: "@daily", command: rotate, hosts: [web, 10.0.4.0/24, "!10.0.4.9"]}
+""",
+        words="See [Placement](#placement).",
+    ),
+    Group(
+        heading="How many at once, and how long",
+        keys="max overlap timeout grace success_codes",
+        example="""\
+tasks:
+  - name: sync
+    schedule: "*/10 * * * * *"
+    command: rsync -a /srv/feed/ backup.example:/srv/feed/
+    max: 2
+    overlap: queue         # with two live, the next fire waits for a slot
+    timeout: 20m           # then SIGTERM …
+    grace: 30s             # … and SIGKILL half a minute later
+    success_codes: [0, 24]
+""",
+    ),
+    Group(
+        heading="Late, or tried again",
+        keys="catch_up start_within jitter retry",
+        example="""\
+tasks:
+  - name: backup
+    schedule: "30 3 * * *"
+    command: /usr/local/bin/backup
+    start_within: 1h       # up to 04:30 it starts late
+    catch_up: last         # after that it is started once, when a service is back
+    jitter: 5m             # each host at its own second within five minutes
+    retry: {attempts: 3, delay: 30s, backoff: 2, max_delay: 10m}
+""",
+    ),
+    Group(
+        heading="Kept alive",
+        keys="restart",
+        example="""\
+tasks:
+  - name: feed-consumer
+    type: daemon
+    command: exec /srv/feed/consume
+    max: 3                 # three are kept alive
+    restart: {delay: 1s, max_delay: 1m, healthy_after: 10s}
+""",
+    ),
+    Group(
+        heading="As whom, and in what surroundings",
+        keys="user group cwd umask nice shell env env_file",
+        example="""\
+tasks:
+  - name: feed
+    schedule: "@hourly"
+    command: ./fetch "$FEED"
+    user: feed
+    group: www-data
+    cwd: /srv/feed
+    umask: "027"           # in quotes
+    nice: 10
+    shell: /bin/bash
+    env: {FEED: orders}
+    env_file: /etc/torch/feed.env        # FEED_TOKEN=…, mode 0600
+""",
+        words="A task gets a clean environment, and in it `TORCH_TASK`, `TORCH_RUN_ID`, "
+        "`TORCH_FIRE_TIME` and `TORCH_ATTEMPT`.",
+    ),
+    Group(
+        heading="What it prints",
+        keys="output",
+        example="""\
+tasks:
+  - {name: chatty, schedule: "* * * * * *", command: date, output: {keep: 3600, max_size: 64KiB}}
+""",
+        words="`torch logs TASK` shows it.",
+    ),
+    Group(
+        heading="Who is told",
+        keys="on_failure on_recovery on_missed on_crash_loop remind_after alert_on",
+        example="""\
+notify:
+  ops: {webhook: {file: /etc/torch/ops.url}}
+  pager: {exec: [/usr/local/bin/page, --urgent]}
+tasks:
+  - name: backup
+    schedule: "30 3 * * *"
+    command: /usr/local/bin/backup
+    on_failure: [ops, pager]
+    on_recovery: [ops]
+    on_missed: [ops]
+    remind_after: 1d
+    alert_on: [{pattern: "(?i)no space left", notify: [pager]}]
+  - {name: web, type: daemon, command: exec /srv/web/serve, on_crash_loop: [pager]}
+""",
+        words="The names are those of [Channels](#channels); when each is told: "
+        "[alerts.md](alerts.md). `pattern` is RE2's, searched in each line.",
+    ),
+    Group(
+        heading="For people",
+        keys="description owner labels",
+        example="""\
+tasks:
+  - name: billing
+    schedule: "0 6 1 * *"
+    command: /usr/local/bin/bill
+    description: Writes the invoices of the month before.
+    owner: billing@example.net
+    labels: {team: billing, tier: front}  # torch tasks --label tier=front
+""",
+    ),
+)
