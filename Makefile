@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test sim faults lint types bench lock docs clean help
+.PHONY: run test sim faults lint types bench lock docs screens clean help
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   print every measured figure beside its limit"
 	@echo "make docs    write the generated pages anew"
+	@echo "make screens takes the screens of docs/screens.md anew"
 	@echo "make lock    pin the newest versions in constraints.txt"
 
 run: $(READY)
@@ -24,7 +25,7 @@ run: $(READY)
 	@exec $(BIN)/torch start --foreground -f config/tasks.yaml --state-dir .state
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist loadfile  # half of the time they wait for whole seconds
 
 faults: $(READY)
 	TORCH_FAULTS=long $(BIN)/pytest tests/faults
@@ -43,6 +44,10 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/python -m torch.taskfile.docs >docs/task-file.md
 	$(BIN)/python -m torch.report.states >docs/run-states.md
+	$(BIN)/python -m torch.taskfile.schema >config/tasks.schema.json
+
+screens: $(READY)
+	$(BIN)/python -m tests.screens
 
 lock: $(READY)
 	$(BIN)/pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev]'
@@ -58,10 +63,11 @@ $(READY): pyproject.toml constraints.txt
 	  else \
 	    echo "python3 has no venv here; install it first: sudo apt-get install python3-venv" >&2; exit 1; \
 	  fi; }
-	@command -v strace >/dev/null || { \
+	@for tool in strace logrotate tmux; do \
+	  PATH="$$PATH:/usr/sbin" command -v $$tool >/dev/null || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	  && (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq strace) >/dev/null 2>&1; \
-	} || echo "without strace some tests of faults are skipped: sudo apt-get install strace" >&2
+	  && (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$tool) >/dev/null 2>&1; \
+	  } || echo "without $$tool some tests are skipped: sudo apt-get install $$tool" >&2; done
 	@echo "setting up $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
 	@PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \

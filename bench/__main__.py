@@ -9,18 +9,32 @@ import argparse
 import os
 import platform
 
-from bench import burst, cost, expressions, history, lateness, scale, shell, simulation, soak
+from bench import (
+    alerts,
+    burst,
+    cost,
+    expressions,
+    history,
+    lateness,
+    scale,
+    shell,
+    simulation,
+    soak,
+    top,
+)
 from bench.table import Figure, show
 
 ROWS = {
     "expressions": expressions.measure,
     "cost": cost.measure,
     "shell": shell.measure,
+    "top": top.measure,
     "history": history.measure,
     "scale": scale.measure,
     "burst": burst.measure,
     "simulation": simulation.measure,
     "lateness": lateness.measure,
+    "alerts": alerts.measure,
     "soak": soak.measure,
 }
 

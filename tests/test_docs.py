@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -45,14 +47,32 @@ def table(part: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
 
 
-def shown() -> list[tuple[str, str]]:
-    """(page, the words after `torch`) of each command in the console blocks of all pages."""
+def shown() -> list[tuple[str, str, bool]]:
+    """(page, the words after `torch`, whether they are all) of each command that a page shows: as
+    it is typed, in a console block or a recipe for CI; or spoken of in a sentence, as `torch …`."""
     found = []
     for path in PAGES:
-        for block in blocks(path.read_text(encoding="utf-8"), "console"):
-            for line in re.findall(r"^\$ (?:\S*/)?torch +(.+)$", block, re.MULTILINE):
-                found.append((path.name, line.partition("  #")[0]))
-    return found
+        page = path.read_text(encoding="utf-8")
+        prose = re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL)
+        spoken = re.findall(r"`torch +([a-z][^`]*)`", prose)
+        typed: list[str] = []
+        for block in blocks(page, "console"):
+            typed += re.findall(r"^\$ (?:.*\| )?(?:\S*/)?torch +(.+)$", block, re.MULTILINE)
+        for block in blocks(page, "yaml"):
+            typed += re.findall(r"^ *- (?:run: )?torch +(.+)$", block, re.MULTILINE)
+        for lines, whole in ((spoken, False), (typed, True)):
+            found += [(path.name, each, whole) for line in lines for each in alternatives(line)]
+    return sorted(set(found))
+
+
+def words(line: str) -> list[str]:
+    """As a shell would split it: without a comment, and without where its output goes."""
+    return shlex.split(re.sub(r" \d?> ?\S+$", "", line), comments=True)
+
+
+def alternatives(line: str) -> list[str]:
+    choice = re.search(r"(?<= )\w+(\|\w+)+", line)
+    return [line.replace(choice[0], each) for each in choice[0].split("|")] if choice else [line]
 
 
 # ── commands ──────────────────────────────────────────────────────────────────────────────
@@ -69,51 +89,82 @@ def test_a_command_in_the_readme_ends_in_codes_that_there_are():
         assert {int(code) for code in re.findall(r"\d+", row[2])} <= codes, row
 
 
-@pytest.mark.parametrize(("page", "words"), shown())
-def test_a_command_that_is_shown_exists_with_its_options(page, words):
-    name, *rest = words.split()
+@pytest.mark.parametrize(("page", "line", "whole"), shown())
+def test_a_command_that_is_shown_can_be_typed(page, line, whole):
+    name, *rest = words(line)
     assert name in cli.COMMANDS
     command = cli.torch.get_command(click.Context(cli.torch), name)
     assert command is not None
-    known = {option for param in command.params for option in param.opts}
-    assert {word for word in rest if re.match(r"-{1,2}[a-z]", word)} <= known
+    while isinstance(command, click.Group) and rest:
+        name, *rest = rest
+        assert name in command.commands
+        command = command.commands[name]
+    missing = () if whole else (click.MissingParameter, click.exceptions.NoArgsIsHelpError)
+    with contextlib.suppress(*missing):
+        command.make_context(name, rest)
+
+
+def test_a_command_that_cannot_be_typed_is_found():
+    restart = cli.torch.get_command(click.Context(cli.torch), "restart")
+    assert restart is not None
+    for wrong in (["--keep-runs"], ["backup"], ["--timeout", "soon"]):
+        with pytest.raises(click.UsageError):
+            restart.make_context("restart", wrong)
 
 
 def test_commands_are_shown_at_all():
-    assert len(shown()) > 10
+    assert len(shown()) > 100
+    assert {words(line)[0] for _, line, _ in shown()} == set(cli.COMMANDS)
 
 
-def test_the_readme_names_every_key_that_has_no_effect_yet():
-    keys = [*TASK_KEYS.values(), *FILE_KEYS.values()]
-    missing = section(text("README.md"), "Not there yet")
-    assert {key.name for key in keys if not key.supported} <= set(re.findall(r"`(\w+)`", missing))
+@pytest.mark.parametrize(
+    ("page", "example"),
+    [
+        (path.name, block)
+        for path in PAGES
+        for block in blocks(path.read_text(encoding="utf-8"), "yaml")
+        if re.match("(" + "|".join(FILE_KEYS) + "):", block)
+    ],
+)
+def test_a_task_file_that_is_shown_is_a_good_one(page, example):
+    whole = example if "tasks:" in example else example + "tasks: []\n"
+    parse(whole.encode(), file=page, host_zone="UTC")
 
 
-def test_the_tasks_in_the_readme_are_a_good_file():
-    (example,) = blocks(text("README.md"), "yaml")
-    assert len(parse(example.encode(), file="README.md", host_zone="UTC").tasks) == 3
+def test_the_tutorial_uses_every_key():
+    used = set(re.findall(r"\b(\w+):(?= |$)", text("config/tasks.yaml"), re.MULTILINE))
+    assert {*FILE_KEYS, *TASK_KEYS} <= used
 
 
 # ── tables ────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_exit_codes_in_the_docs_are_those_of_the_program():
-    rows = table(section(text("docs/operations.md"), "Exit codes"))
+    rows = table(section(text("docs/reference.md"), "Exit codes"))
     assert [(int(row[0]), row[1]) for row in rows] == [(int(c), c.name) for c in ExitCode]
 
 
 def test_every_variable_that_settings_reads_is_documented():
     read = set(re.findall(r'environ\.get\("(TORCH_\w+)"\)', text("torch/settings.py")))
-    rows = table(section(text("docs/operations.md"), "Environment"))
+    rows = table(section(text("docs/reference.md"), "Environment"))
     assert {row[0].strip("`") for row in rows} == read
     assert len(read) >= 6
+
+
+def test_every_torch_variable_that_is_named_is_one_of_the_programs():
+    known = set(re.findall(r"\bTORCH_[A-Z_]+\b", "".join(map(Path.read_text, SOURCES))))
+    prefixes = {"TORCH_MESSAGE_", "TORCH_FAULTS"}  # names are put together; of the tests alone
+    for path in PAGES:
+        named = set(re.findall(r"\bTORCH_[A-Z_]+\b", path.read_text(encoding="utf-8")))
+        lost = {name for name in named - known if not name.startswith("TORCH_MESSAGE_")}
+        assert not lost - prefixes, path.name
 
 
 def test_every_event_has_its_line_in_the_docs():
     classes = [c for c in vars(event).values() if isinstance(c, type) and c is not event.Event]
     names = {c.__name__ for c in classes if issubclass(c, event.Event)}
     snake = {re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower() for name in names}
-    rows = table(section(text("docs/operations.md"), "The log"))
+    rows = table(section(text("docs/reference.md"), "The log"))
     assert {row[0].strip("`") for row in rows} == snake
 
 

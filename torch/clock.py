@@ -35,6 +35,20 @@ class SystemClock:
     def now(self) -> Now:
         return Now(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME))
 
+    def monotonic_usec(self) -> int:
+        """Microseconds of CLOCK_MONOTONIC, by which systemd knows which reload we speak of."""
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+
+
+def clock_synchronised() -> bool | None:
+    """Whether something (chrony, ntpd, timesyncd) keeps the host's clock, as the kernel knows;
+    None where it does not say. Source: adjtimex(2)."""
+    import ctypes
+
+    words = (ctypes.c_long * 32)()  # a struct timex, 208 bytes; all zero asks and sets nothing
+    state: int = ctypes.CDLL(None).adjtimex(ctypes.byref(words))
+    return None if state < 0 else state != 5  # TIME_ERROR
+
 
 def rfc3339(wall: float | None, *, milliseconds: bool = False) -> str | None:
     """Seconds since the epoch -> '2026-11-21T03:04:05+00:00', in the host's zone; None -> None."""

@@ -22,10 +22,10 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What each exit code of `torch` means; docs/operations.md is checked against this table."""
+    """What each exit code of `torch` means; docs/reference.md is checked against this table."""
 
     OK = 0
-    FOUND = 1  # a check found something
+    FOUND = 1  # a check found something, an import left something out
     NOT_RUNNING = 3
     USAGE = 64
     TASK_FILE = 65
