@@ -119,6 +119,7 @@ def test_an_answer_that_will_not_change_is_permanent(http, status):
         (format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True), 3600, 7200),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
     ],
+    ids=["seconds", "far too many", "a date to come", "a date that was"],
 )
 def test_retry_after_is_told_in_seconds(http, header, low, high):
     http.answer(Answer(status=429, headers={"Retry-After": header}))
