@@ -28,7 +28,7 @@ ALL = """
 notify:
   hook: {webhook: "HOOK"}
   mail: {apprise: "MAIL"}
-  file: {exec: 'cat >>DIR/events; echo >>DIR/events'}
+  file: {exec: 'cat >>DIR/events'}
 tasks:
   - name: flaky
     schedule: "* * * * * *"
