@@ -13,7 +13,7 @@ from torch.importing import privileges
 from torch.importing.draft import Draft
 from torch.importing.user_column import Layout
 
-_GUARD = re.compile(r"^\s*(?:\[\s|test\s|command\s+-v\s|which\s|type\s).*?&&", re.DOTALL)
+_GUARD = re.compile(r"\s*(?:\[\s|test\s|command\s+-v\s|which\s|type\s)[^|;{}\n]*?&&")
 """A command that begins with a question and goes on only if the answer is yes."""
 
 
@@ -30,7 +30,7 @@ def of_command(text: str, command: str, data: str, user: str) -> list[str]:
         said.append("anacron does the same work where it is installed; keep one of the two")
     if re.search(r"\brun-parts\b", command):
         said.append("it runs every script of a folder; each of them could be a task of its own")
-    if _GUARD.search(command):
+    if _GUARD.match(command):
         said.append(
             "where its guard says no it exits with an error, which cron ignores and Torch does "
             "not: the run fails; 'success_codes: [0, 1, 127]' takes that for good"
