@@ -22,6 +22,7 @@ from torch.cli import show
 from torch.clock import SystemClock
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"  # the other screen, no cursor, no wrapping
+_SHORT = 0.5
 _LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
 
 
@@ -61,9 +62,12 @@ class Screen:
         sys.stdout.flush()
 
     def wait(self, seconds: float) -> str:
-        """A key, or '' when the time is over."""
-        if not select.select([sys.stdin] if self._keys else [], [], [], seconds)[0]:
-            return ""
+        """A key, or '' when the time is over. In short waits: a Ctrl-C that comes just before one
+        begins is noticed only when that one is over."""
+        while not select.select([sys.stdin] if self._keys else [], [], [], min(seconds, _SHORT))[0]:
+            seconds -= _SHORT
+            if seconds <= 0:
+                return ""
         key = os.read(sys.stdin.fileno(), 64)
         self._keys = bool(key)
         return key[:1].decode("ascii", "replace")
