@@ -51,6 +51,10 @@ class Outcome(StrEnum):
     MISSED = "missed"
 
 
+BAD = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.UNKNOWN})
+"""How a run ends that did not do its work. What was told to stop is not among them."""
+
+
 class Trigger(StrEnum):
     """Why a run exists."""
 

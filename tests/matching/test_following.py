@@ -76,14 +76,6 @@ def test_what_was_told_before_is_not_found_again(path):
     assert read(again) == 1
 
 
-def test_a_pattern_that_is_new_begins_at_the_end_of_what_is_there(path):
-    add(path, b"ERROR of long ago\n")
-    following = follow(path, after=-1)
-    assert read(following) == 0
-    add(path, b"ERROR of now\n")
-    assert read(following) == 1
-
-
 def test_a_find_keeps_a_few_short_lines_and_counts_the_rest(path):
     add(path, (b"ERROR " + b"y" * 2000 + b"\n") * 50)
     following = follow(path)

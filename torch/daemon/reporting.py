@@ -15,14 +15,13 @@ from collections.abc import Callable
 
 from torch.clock import Clock
 from torch.event import Event, RunEnded, RunNotStarted, RunStarted, SelfReported
-from torch.run import Outcome, Trigger
+from torch.run import BAD, Trigger
 from torch.schedule.scheduler import Scheduler
 from torch.settings import Settings
 
 _KEPT = 4096
 """Latenesses kept for the median; of more, every second one is left out, again and again."""
 
-_BAD = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.UNKNOWN)
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -52,7 +51,7 @@ class Reporter:
             if event.lateness is not None and event.run.trigger is Trigger.SCHEDULE:
                 self._lateness.add(event.lateness)
         elif isinstance(event, RunNotStarted) or (
-            isinstance(event, RunEnded) and event.ending.outcome in _BAD
+            isinstance(event, RunEnded) and event.ending.outcome in BAD
         ):
             self._failed += 1
 

@@ -13,7 +13,7 @@ from heapq import nsmallest
 from typing import Any
 
 from torch.clock import Now, rfc3339
-from torch.run import Outcome, Run
+from torch.run import BAD, Run
 from torch.schedule.expression import Expression
 from torch.schedule.live import LiveRun
 from torch.schedule.offering import TaskState
@@ -176,10 +176,7 @@ def _word(state: TaskState, live: int) -> str:
 
 
 def _bad(state: TaskState) -> bool:
-    return state.last is not None and state.last[1].outcome not in (
-        Outcome.SUCCEEDED,
-        Outcome.KILLED,
-    )
+    return state.last is not None and state.last[1].outcome in BAD
 
 
 def _put_off(state: TaskState, now: Now) -> dict[str, Any] | None:

@@ -34,13 +34,10 @@ class Find:
 
 class Following:
     def __init__(self, path: str, patterns: dict[Pattern, int]) -> None:
-        """`patterns`: each with the byte from which on it is wanted; -1: from now on."""
+        """`patterns`: each with the byte from which on it is wanted."""
         self._path = path
         self._fd = -1
-        if -1 in patterns.values() and self._open():
-            size = os.fstat(self._fd).st_size
-            patterns = {p: size if at < 0 else at for p, at in patterns.items()}
-        self._at = max(min(patterns.values(), default=0), 0)
+        self._at = min(patterns.values(), default=0)
         self._patterns = patterns
         self._gone = 0  # bytes that were cut off the head: offsets stay those of the whole
         self.finds: dict[str, Find] = {}

@@ -25,7 +25,7 @@ from torch.event import (
 )
 from torch.message import MessageKind
 from torch.notice import Notice
-from torch.run import Ending, Outcome, Run, Trigger
+from torch.run import BAD, Ending, Outcome, Run, Trigger
 from torch.schedule.answer import Answer
 from torch.schedule.keepalive import healthy
 from torch.schedule.live import LiveRuns
@@ -36,7 +36,6 @@ from torch.schedule.record import Trouble, Troubling
 from torch.task import Task, TaskType
 
 FAILING, CRASH_LOOPING, MISSED, MATCHED = "failing", "crash_looping", "missed", "matched"
-_BAD = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.UNKNOWN)
 
 
 class Alerts:
@@ -156,7 +155,7 @@ class Alerts:
         state = self._states.get(run.task)
         if state is None or (self._loaded and not state.present):
             return
-        if ending.outcome in _BAD:
+        if ending.outcome in BAD:
             if not _is_tried_again(run, events):
                 self._fail(state.task, run, ending, now, answer)
         elif ending.outcome is Outcome.SUCCEEDED and state.task.type is TaskType.CRON:
@@ -174,7 +173,7 @@ class Alerts:
         if state is None or state.last is None or state.paused or not state.present:
             return
         before, ending, _ = state.last
-        if before.fire_time == run.fire_time and ending.outcome in _BAD and state.task.enabled:
+        if before.fire_time == run.fire_time and ending.outcome in BAD and state.task.enabled:
             self._fail(state.task, before, ending, now, answer)
 
     def _fail(self, task: Task, run: Run, ending: Ending, now: Now, answer: Answer) -> None:
