@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from torch.daemon.linux import CLOCK_BOOTTIME, CLOCK_REALTIME, Timer
+from torch.linux import CLOCK_BOOTTIME, CLOCK_REALTIME, Timer
 
 _ADJ_SETOFFSET, _ADJ_NANO = 0x0100, 0x2000
 _TIMEX_WORDS = 32  # of 64 bits: more than struct timex has

@@ -1,5 +1,5 @@
-"""Small things of Linux: timerfd and fallocate, which Python 3.11 has no names for, and the
-descriptors that a started program inherits.
+"""Small things of Linux: timerfd, fallocate and prctl, which Python 3.11 has no names for, and
+the descriptors that a started program inherits.
 
 Owns the foreign function calls; every error of theirs is an OSError with its errno.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -17,6 +18,13 @@ CLOCK_BOOTTIME = 7
 _TFD_NONBLOCK_CLOEXEC = os.O_NONBLOCK | os.O_CLOEXEC
 _TFD_TIMER_ABSTIME = 1
 _TFD_TIMER_CANCEL_ON_SET = 2
+_PR_SET_CHILD_SUBREAPER = 36
+_CLONE_FILES = 0x400
+_SYS_WAITID = 247 if os.uname().machine == "x86_64" else 95
+"""95 on every architecture that came after x86_64. Source: asm-generic/unistd.h."""
+
+_SIGINFO = struct.Struct("i4xiIi")  # si_code, si_pid, si_uid, si_status
+_RUSAGE = struct.Struct("qqqqq")  # ru_utime, ru_stime, ru_maxrss
 _FALLOC_KEEP_SIZE = 1
 _FALLOC_PUNCH_HOLE = 2
 _FALLOC_COLLAPSE_RANGE = 8
@@ -71,6 +79,37 @@ def close_on_exec() -> None:
         if int(name) > 2:
             with contextlib.suppress(OSError):  # the listing's own is closed by now
                 os.set_inheritable(int(name), False)
+
+
+def be_subreaper() -> None:
+    """What our descendants leave behind becomes our child, and not the child of process 1."""
+    _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+
+
+def unshare_descriptors() -> None:
+    """This thread has descriptors of its own from here on, copies of those of all at first."""
+    _checked(_libc.unshare(_CLONE_FILES))
+
+
+def peek_ended() -> tuple[int, int, int | None, float, int] | None:
+    """The child that has ended and would be waited for next; it stays to be waited for.
+
+    Its pid, its exit code as a shell says it, the signal it died of, seconds of the processor,
+    and KiB of memory at most (of itself and of those it waited for). None: none has ended.
+    Raises ChildProcessError without children. The system call itself, because the C library's
+    waitid leaves out what was used, and wait4 cannot look without taking.
+    """
+    info, usage = ctypes.create_string_buffer(128), ctypes.create_string_buffer(144)
+    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    _checked(_libc.syscall(_SYS_WAITID, os.P_ALL, 0, info, flags, usage))
+    code, pid, _, status = _SIGINFO.unpack_from(info.raw, 8)
+    if pid == 0:
+        return None
+    user, user_usec, system, system_usec, most = _RUSAGE.unpack_from(usage.raw)
+    seconds = user + system + (user_usec + system_usec) / 1e6
+    if code == os.CLD_EXITED:
+        return pid, status, None, seconds, most
+    return pid, 128 + status, status, seconds, most
 
 
 def punch_hole(fd: int, length: int) -> None:
