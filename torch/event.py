@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from torch.clock import FireTime
 from torch.errors import Problem
 from torch.notice import Notice
-from torch.run import Ending, Run
+from torch.run import Ending, Run, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,7 @@ class RunEnded(Event):
     run: Run
     ending: Ending
     seconds: float  # how long it lived
+    usage: Usage | None = None
     tail: tuple[str, ...] = ()  # its last output lines, where somebody reads them
 
 
@@ -173,6 +174,14 @@ class HistorySetAside(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryReopened(Event):
+    """Another process changed the history's file, or put another in its place: it was looked
+    through, nothing is wrong with it, and it is used on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeSent(Event):
     """A channel has taken a message: one notice, or several in one."""
 
@@ -212,6 +221,30 @@ class PartFailed(Event):
 
     part: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartRecovered(Event):
+    """It works again. `lost`: what it could not do meanwhile, '' where that is nothing."""
+
+    part: str
+    lost: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceLost(Event):
+    """The lock file at `path` is not the one this service holds: it was removed, or another
+    service has one of its own there. This service stops its runs and ends."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceRestored(Event):
+    """Files of the run directory that were gone, and were made again."""
+
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

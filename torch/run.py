@@ -88,3 +88,13 @@ class Ending:
     exit_code: int | None = None
     signal: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a run used, as the kernel says at its end: of its command, and of the processes below
+    it that were waited for. `max_rss` is in bytes, the peak of the largest of these; None where
+    it is not above that of the process that started them, which the kernel would count too."""
+
+    cpu_seconds: float
+    max_rss: int | None

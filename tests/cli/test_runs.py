@@ -13,7 +13,7 @@ from tests.cli.past import HOUR, Past
 from tests.history.rows import T0
 from torch.cli import run
 from torch.clock import Now
-from torch.run import Outcome, Trigger
+from torch.run import Outcome, Trigger, Usage
 from torch.testing.tasks import cron
 
 LONG = "the history could not be written: database or disk is full, and has been for an hour"
@@ -68,6 +68,22 @@ def test_an_attempt_after_the_first_has_its_number(past, runs):
     lines = runs().splitlines()
     assert "#2" in lines[1]
     assert "#" not in lines[2]
+
+
+def test_a_failure_names_its_signal_where_it_died_of_one_and_else_its_exit_code(past, runs):
+    past.ran("a", T0, Outcome.FAILED, code=139, signal=11)
+    past.ran("a", T0 + HOUR, Outcome.FAILED, code=139)
+    by_code, by_signal = runs().splitlines()[1:]
+    assert by_signal.split()[-5:] == ["139", "killed", "by", "signal", "11"]
+    assert by_code.split()[-4:] == ["139", "exit", "code", "139"]
+
+
+def test_what_a_run_used_is_in_the_json(past, runs):
+    past.ran("a", T0, usage=Usage(cpu_seconds=1.3, max_rss=54 * 2**20))
+    past.ran("a", T0 + HOUR)
+    past.intent("a", T0 + 2 * HOUR)
+    found = [(r["cpu_seconds"], r["max_rss"]) for r in json.loads(runs("a", "--json"))["runs"]]
+    assert found == [(None, None), (None, None), (1.3, 54 * 2**20)]
 
 
 def test_a_fire_that_waits_says_for_what(past, runs):

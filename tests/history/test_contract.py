@@ -23,20 +23,23 @@ from torch.clock import FireTime
 from torch.definition import from_text
 from torch.history import query
 from torch.history.store import Store
-from torch.run import Ending, Outcome, State, Trigger
+from torch.run import Ending, Outcome, State, Trigger, Usage
 from torch.schedule.expression import Expression
 from torch.schedule.record import Entry, Pause, Progress, Record, Step
 from torch.testing import FakeHistory
 
 Shown = list[tuple[str, str, str, str | None, int | None, float | None, float | None]]
 
+Used = list[tuple[str, Usage | None]]
+
 
 class History:
     """One of the two, with its rows read back as plain values, oldest first."""
 
-    def __init__(self, real: Any, rows: Callable[[], Shown]) -> None:
+    def __init__(self, real: Any, rows: Callable[[], Shown], used: Callable[[], Used]) -> None:
         self.real = real
         self.rows = rows
+        self.used = used
         self._keys = {"at": T0, "boot_id": "b"}
 
     def commit(self, *records: Record, **keys: Any) -> frozenset[str]:
@@ -50,6 +53,13 @@ class History:
         return dict(self.real.decided(at))
 
 
+def usage(row: query.RunRow) -> Usage | None:
+    if row.cpu_seconds is None:
+        assert row.max_rss is None
+        return None
+    return Usage(cpu_seconds=row.cpu_seconds, max_rss=row.max_rss)
+
+
 @pytest.fixture(params=["real", "fake"])
 def history(request, tmp_path):
     if request.param == "fake":
@@ -60,6 +70,7 @@ def history(request, tmp_path):
                 (r.run.id, r.run.task, r.state.value, r.outcome, r.pid, r.started_at, r.ended_at)
                 for r in fake.rows.values()
             ],
+            lambda: [(r.run.id, r.usage) for r in fake.rows.values()],
         )
         return
     store = Store(str(tmp_path / "history.db"))
@@ -69,6 +80,7 @@ def history(request, tmp_path):
             (r.id, r.task, r.state, r.outcome, r.pid, r.started_at, r.ended_at)
             for r in reversed(query.runs(store.path, limit=1000))
         ],
+        lambda: [(r.id, usage(r)) for r in reversed(query.runs(store.path, limit=1000))],
     )
     store.close()
 
@@ -89,6 +101,20 @@ def test_a_run_moves_from_intent_to_running_to_finished(history):
 def test_intent_start_and_end_may_come_in_one_batch(history):
     history.commit(intent("r1"), started("r1"), ended("r1"))
     assert history.rows() == [("r1", "a", "finished", "succeeded", 77, T0 + 0.25, T0 + 5.5)]
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+def test_what_was_said_to_have_started_and_never_began_has_no_start(history, known, together):
+    """`known`: its row is there, or was lost with an earlier file."""
+    ending = Ending(outcome=Outcome.FAILED, reason="nice could not start its command")
+    end = Progress(
+        run=run("r1"), step=Step.ENDED, at=T0 + 5.5, ending=ending, never_began=True
+    )  # fmt: skip
+    records = [intent("r1")] * known + [started(run("r1")), Record(progress=(end,))]
+    for batch in [records] if together else [[record] for record in records]:
+        history.commit(*batch)
+    assert history.rows() == [("r1", "a", "finished", "failed", None, None, T0 + 5.5)]
 
 
 def test_a_fire_that_never_became_a_run_is_finished_from_the_start(history):
@@ -147,6 +173,22 @@ def test_the_end_of_a_run_whose_row_was_lost_says_when_it_began(history):
     history.commit(Record(progress=(lost,)))
     ((*_, began, finished),) = history.rows()
     assert (began, finished) == (T0 + 2.0, T0 + 9.0)
+
+
+@pytest.mark.parametrize("max_rss", [54 * 2**20, 2**41, None])
+@pytest.mark.parametrize("cpu_seconds", [0.0, 1.3, 90_000.0])
+def test_what_a_run_used_is_kept_with_its_end(history, cpu_seconds, max_rss):
+    kept = Usage(cpu_seconds=cpu_seconds, max_rss=max_rss)
+    history.commit(intent("r1"), started("r1"), intent("r2", "b"), ended("r2"))
+    assert history.used() == [("r1", None), ("r2", None)]
+    history.commit(ended("r1", usage=kept), ended(run("r3", "lost"), usage=kept))
+    assert history.used() == [("r1", kept), ("r2", None), ("r3", kept)]
+
+
+def test_what_a_finished_run_used_never_changes(history):
+    history.commit(intent("r1"), ended("r1", usage=Usage(cpu_seconds=1.0, max_rss=2)))
+    history.commit(ended("r1"), ended("r1", usage=Usage(cpu_seconds=3.0, max_rss=4)))
+    assert history.used() == [("r1", Usage(cpu_seconds=1.0, max_rss=2))]
 
 
 def test_a_row_that_was_made_anew_goes_on_like_any_other(history):
@@ -363,7 +405,7 @@ def test_a_history_that_is_begun_anew_knows_nothing(history):
     history.commit(intent("r1"), defined("a", "d"), marked(T0))
     history.commit(paused("a", Pause(since=FireTime(T0))))
     if isinstance(history.real, Store):
-        history.real.begin_anew(at=T0)
+        history.real.begin_anew(at=T0, refused=True)
     else:
         history.real.begin_anew()
     assert (history.rows(), history.live(), history.decided()) == ([], [], {})

@@ -32,13 +32,13 @@ from torch.errors import NotPermitted, NotRunning, SettingsError, TryAgain
 from torch.history import query
 from torch.history.prune import Limits
 from torch.history.store import Store
-from torch.run import Outcome, Trigger
+from torch.run import Outcome, Trigger, Usage
 from torch.schedule.expression import Expression
 from torch.schedule.record import Entry, File, Pause, Record
 
 DESIGNED = (
     "id task fire_time trigger attempt state outcome exit_code signal reason pid "
-    "started_at ended_at lateness_ms count version not_before"
+    "started_at ended_at lateness_ms max_rss cpu_seconds count version not_before"
 ).split()
 """What the design promises to scripts."""
 
@@ -112,6 +112,14 @@ def test_lateness_is_from_the_fire_time_to_the_start(filled):
 def test_the_json_of_a_row_has_the_designed_keys(filled):
     for row in query.runs(filled):
         assert [k for k in row.as_json() if k != "last_fire_time"] == DESIGNED
+
+
+def test_the_json_of_a_row_says_what_its_run_used_in_bytes_and_seconds(store):
+    used = Usage(cpu_seconds=0.1 + 0.2, max_rss=54 * 2**20)
+    commit(store, intent("r1"), ended("r1", usage=used), intent("r2", fire=T0 + 1))
+    of_none, of_one = (row.as_json() for row in query.runs(store.path))
+    assert (of_one["max_rss"], of_one["cpu_seconds"]) == (56623104, 0.3)
+    assert (of_none["max_rss"], of_none["cpu_seconds"]) == (None, None)
 
 
 def test_the_json_of_a_row_is_plain_json(filled):

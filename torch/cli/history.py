@@ -174,8 +174,11 @@ def _cells(
 
 def _reason(row: query.RunRow) -> str:
     """With the exit code of what failed: its own column gives way on a narrow terminal."""
-    said = f"exit code {row.exit_code}" if row.outcome == "failed" and row.exit_code else ""
-    return row.reason or said
+    if row.reason or row.outcome != "failed":
+        return row.reason
+    if row.signal is not None:
+        return f"killed by signal {row.signal}"
+    return f"exit code {row.exit_code}" if row.exit_code else ""
 
 
 def _waits(row: query.RunRow, now: float, today: datetime) -> str:

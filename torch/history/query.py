@@ -16,7 +16,7 @@ from torch.history.reader import reading
 
 _COLUMNS = (
     "id task fire_time last_fire count trigger attempt state outcome exit_code signal reason "
-    "pid started_at ended_at version not_before fate"
+    "pid started_at ended_at version not_before fate max_rss cpu_seconds"
 )
 _BAD = "outcome NOT IN ('succeeded', 'skipped')"  # the words of the indexes run_bad…
 _RAN = "(outcome IS NULL OR outcome NOT IN ('skipped', 'missed'))"  # those of run_ran_by_task
@@ -44,6 +44,8 @@ class RunRow:
     version: str
     not_before: float | None = None  # it waits for this instant, or had waited when it ended
     fate: str | None = None  # the outcome it will have: it was told to stop
+    max_rss: int | None = None  # bytes, the peak of its largest process
+    cpu_seconds: float | None = None
 
     @property
     def lateness(self) -> float | None:
@@ -70,6 +72,8 @@ class RunRow:
             "started_at": rfc3339(self.started_at, milliseconds=True),
             "ended_at": rfc3339(self.ended_at, milliseconds=True),
             "lateness_ms": None if late is None else round(late * 1000, 1),
+            "max_rss": self.max_rss,
+            "cpu_seconds": None if self.cpu_seconds is None else round(self.cpu_seconds, 6),
             "count": self.count,
             "version": self.version,
             "not_before": rfc3339(self.not_before),

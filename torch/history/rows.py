@@ -56,7 +56,11 @@ _MOVE = {
     Step.STOPPING: "state = 'stopping', fate = :outcome, reason = :reason, "
                    "stopping_at = coalesce(stopping_at, :at)",
     Step.ENDED: "state = 'finished', fate = NULL, ended_at = :at, outcome = :outcome, "
-                "exit_code = :exit_code, signal = :signal, reason = :reason",
+                "exit_code = :exit_code, signal = :signal, reason = :reason, "
+                "max_rss = :max_rss, cpu_seconds = :cpu_seconds, "
+                "pid = iif(:never_began, NULL, coalesce(:pid, pid)), "
+                "started_at = iif(:never_began, NULL, coalesce(:began, started_at)), "
+                "not_before = iif(:began IS NULL, not_before, NULL)",
 }  # fmt: skip
 _MOVE_SQL = {
     step: f"UPDATE run SET {change} WHERE id = :id AND state <> 'finished'"
@@ -71,14 +75,18 @@ _STATES = {
 _ANEW = """
 INSERT OR IGNORE INTO run (id, task, fire_time, trigger, attempt, state, outcome, fate,
                            exit_code, signal, reason, pid, recorded_at, started_at, ended_at,
-                           version, boot_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                           version, boot_id, max_rss, cpu_seconds)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
-def advance(db: sqlite3.Connection, progress: Progress, *, at: float, boot_id: str) -> None:
-    """One step of a run. A row that was lost with an earlier file is made anew; a finished one,
-    and one whose firing belongs to another run, stays as it is."""
+def advance(
+    db: sqlite3.Connection, progress: Progress, *, at: float, boot_id: str,
+    begun: Progress | None = None,
+) -> None:  # fmt: skip
+    """One step of a run; `begun`: its start, which is written together with its end. A row that was
+    lost with an earlier file is made anew; a finished one, and one whose firing belongs to another
+    run, stays as it is."""
     step = progress.step
     end = progress.ending
     if step is Step.ENDED and end is None:
@@ -87,10 +95,15 @@ def advance(db: sqlite3.Connection, progress: Progress, *, at: float, boot_id: s
         end.outcome.value, end.exit_code, end.signal, end.reason,
     )  # fmt: skip
     outcome, exit_code, signal, reason = known
+    usage = progress.usage
+    max_rss, cpu_seconds = (None, None) if usage is None else (usage.max_rss, usage.cpu_seconds)
+    pid = progress.pid if begun is None else begun.pid
     values = {
-        "id": progress.run.id, "pid": progress.pid, "at": progress.at, "outcome": outcome,
+        "began": begun.at if begun is not None else None,
+        "id": progress.run.id, "pid": pid, "at": progress.at, "outcome": outcome,
         "exit_code": exit_code, "signal": signal, "reason": reason, "boot_id": boot_id,
-        "digest": progress.digest,
+        "digest": progress.digest, "never_began": progress.never_began, "max_rss": max_rss,
+        "cpu_seconds": cpu_seconds,
     }  # fmt: skip
     if db.execute(_MOVE_SQL[step], values).rowcount:
         return
@@ -99,8 +112,8 @@ def advance(db: sqlite3.Connection, progress: Progress, *, at: float, boot_id: s
     row = (
         run.id, run.task, run.fire_time, run.trigger.value, run.attempt, _STATES[step].value,
         outcome if ended else None, None if ended else outcome, exit_code, signal, reason,
-        progress.pid, at, progress.at if step is Step.STARTED else progress.started_at,
-        progress.at if ended else None, run.version, boot_id,
+        pid, at, progress.at if step is Step.STARTED else progress.started_at,
+        progress.at if ended else None, run.version, boot_id, max_rss, cpu_seconds,
     )  # fmt: skip
     db.execute(_ANEW, row)
 

@@ -1,4 +1,4 @@
-"""Small pieces of wording: durations, and text made harmless for terminals and log lines."""
+"""Small pieces of wording: durations, sizes, and text made harmless for terminals and log lines."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600}h"
 
 
+def size(number: float) -> str:
+    """'812 KiB', '3.1 MiB', '23.4 GiB'."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit in ("B", "KiB") else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
+
+
 def count(number: int, noun: str) -> str:
     """'1 run', '3 runs'."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -43,6 +52,8 @@ def logfmt_value(value: object) -> str:
     """A value as logfmt writes it: bare where it is plain, else a quoted JSON string."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
     if isinstance(value, (list, tuple)):
         value = "\n".join(map(str, value))
     text = str(value)

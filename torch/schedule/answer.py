@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch.clock import FireTime
 from torch.event import Event
-from torch.run import Ending, Run
+from torch.run import Ending, Run, Usage
 from torch.schedule.messages import Command, Leave, Refuse, Send, Start, Stop, Tell, Watch
 from torch.schedule.record import (
     Definition,
@@ -69,11 +69,14 @@ class Answer:
         self._progress.append(Progress(run=run, step=Step.STARTED, at=at, pid=pid))
 
     def ended(
-        self, run: Run, *, at: float, ending: Ending, started_at: float | None = None
-    ) -> None:
-        self._progress.append(
-            Progress(run=run, step=Step.ENDED, at=at, ending=ending, started_at=started_at)
-        )
+        self, run: Run, *, at: float, ending: Ending, started_at: float | None = None,
+        usage: Usage | None = None, never_began: bool = False,
+    ) -> None:  # fmt: skip
+        step = Progress(
+            run=run, step=Step.ENDED, at=at, ending=ending, started_at=started_at, usage=usage,
+            never_began=never_began,
+        )  # fmt: skip
+        self._progress.append(step)
 
     def define(self, name: str, task: Task | None, *, since: FireTime) -> None:
         self._definitions.append(Definition(name=name, since=since, task=task))

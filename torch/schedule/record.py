@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from torch.clock import FireTime
 from torch.notice import Notice
-from torch.run import Ending, Run
+from torch.run import Ending, Run, Usage
 from torch.task import Task
 
 
@@ -46,7 +46,9 @@ class Step(StrEnum):
 class Progress:
     """One step of a run. With the run itself, so that a row that was lost can be made anew.
     `digest`, of an offer: the definition that it starts under, which may be a newer one;
-    `started_at` (wall seconds), of an end: when it began."""
+    `started_at` (wall seconds), of an end: when it began; `usage`, of an end: what it used, None
+    where nobody knows; `never_began`, of an end: its command did not, though it may have been said
+    to have started, which is taken back."""
 
     run: Run
     step: Step
@@ -55,6 +57,8 @@ class Progress:
     ending: Ending | None = None
     digest: str = ""
     started_at: float | None = None
+    usage: Usage | None = None
+    never_began: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch.clock import FireTime
 from torch.definition import to_text
-from torch.run import Ending, Outcome, Run, State
+from torch.run import Ending, Outcome, Run, State, Usage
 from torch.schedule.record import (
     Definition,
     Delivery,
@@ -49,6 +49,7 @@ class Row:
     boot_id: str = ""
     digest: str = ""
     definition: str | None = None  # the text it started under
+    usage: Usage | None = None
 
     @property
     def outcome(self) -> Outcome | None:
@@ -228,6 +229,9 @@ class FakeHistory:
             case Step.ENDED:
                 row.state, row.fate, row.ended_at = State.FINISHED, None, progress.at
                 row.ending = progress.ending or Ending(outcome=Outcome.UNKNOWN)
+                row.usage = progress.usage
+                if progress.never_began:
+                    row.pid = row.started_at = None
 
     def _define(self, definition: Definition) -> None:
         task, since = definition.task, definition.since
