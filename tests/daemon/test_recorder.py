@@ -11,9 +11,9 @@ import pytest
 from tests.history.rows import T0, ended, intent, never, offered, pragma, run, started, stopping
 from torch.clock import FireTime, Now
 from torch.daemon.recorder import Recorder, Written
-from torch.event import Event, HistoryRecovered, HistorySetAside
+from torch.event import Event, HistoryRecovered, HistoryReopened, HistorySetAside
 from torch.history import query
-from torch.history.store import Store
+from torch.history.store import HistoryDamaged, Store
 from torch.run import Outcome
 from torch.schedule.record import Pause, Pausing, Record
 
@@ -26,8 +26,14 @@ class Desk:
 
     def __init__(self, path: str) -> None:
         self.told: list[Event] = []
-        self.store = Store(path, at=T0)
-        self.recorder = Recorder(self.store, boot_id="b", tell=self.told.append)
+        self.store = Store(path, at=T0, set_aside=self._set_aside)
+        self.ours = True
+        self.recorder = Recorder(
+            self.store, boot_id="b", tell=self.told.append, is_ours=lambda: self.ours
+        )
+
+    def _set_aside(self, path: str, reason: str) -> None:
+        self.told.append(HistorySetAside(path=path, reason=reason))
 
     def write(self, *batch: Record, now: Now = NOW) -> Written:
         return self.recorder.write(list(batch), now)
@@ -138,3 +144,57 @@ def test_a_new_history_that_cannot_be_begun_yet_is_a_failure_that_passes(desk, t
     assert written == Written(ended=("r1",), reset=True)
     assert desk.ids() == ["r1"]
     assert [type(event) for event in desk.told] == [HistorySetAside, HistoryRecovered]
+
+
+def test_a_store_that_was_closed_refuses_the_batch_and_nothing_is_set_aside(desk, tmp_path):
+    desk.write(intent("r1"), started("r1"))
+    desk.store.close()
+    written = desk.write(ended("r1"), intent("r2", "b"))
+    assert written == Written(refused=frozenset({"r2"}), failed="the history is closed")
+    assert desk.told == []
+    assert [path.name for path in tmp_path.iterdir()] == ["history.db"]
+    assert desk.ids() == ["r1"]
+
+
+def test_a_sound_file_that_was_put_in_its_place_is_used_and_that_is_told(desk, tmp_path):
+    other = Store(str(tmp_path / "other.db"))
+    other.close()
+    os.rename(other.path, desk.store.path)
+    assert desk.write(intent("r1")) == Written(reset=True)
+    (told,) = desk.told
+    assert told == HistoryReopened(reason="the file was removed or replaced")
+    assert desk.ids() == ["r1"]
+
+
+def test_a_file_that_merely_changed_needs_nothing_again(desk):
+    desk.write(intent("r1"))
+    with open(desk.store.path, "r+b") as file:
+        file.write(bytes(100))
+    assert desk.write(intent("r2", "b")) == Written()
+    assert [type(event) for event in desk.told] == [HistoryReopened]
+    assert desk.ids() == ["r1", "r2"]
+
+
+def test_what_is_refused_after_a_look_that_found_nothing_is_set_aside(desk, monkeypatch):
+    commit, refusals = desk.store.commit, [HistoryDamaged("malformed"), HistoryDamaged("again")]
+
+    def refuse(*args, **keys):
+        if refusals:
+            raise refusals.pop(0)
+        return commit(*args, **keys)
+
+    monkeypatch.setattr(desk.store, "commit", refuse)
+    assert desk.write(intent("r1")) == Written(reset=True)
+    assert [type(event) for event in desk.told] == [HistoryReopened, HistorySetAside]
+    assert desk.told[1].reason == "again"
+
+
+def test_in_a_directory_that_is_another_services_nothing_is_set_aside_or_begun(desk, tmp_path):
+    desk.write(intent("r1"))
+    desk.ours = False
+    os.unlink(desk.store.path)
+    written = desk.write(intent("r2", "b"), ended(run("r1")))
+    assert written.refused == {"r2"} and "not this service's any more" in written.failed
+    assert desk.told == []
+    assert not os.path.exists(desk.store.path)
+    assert {path.name for path in tmp_path.iterdir()} == {"history.db-wal", "history.db-shm"}

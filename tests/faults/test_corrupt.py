@@ -120,3 +120,33 @@ def test_a_history_that_is_damaged_while_the_service_runs_stops_nothing_that_liv
     assert all(map(alive, keepers)) and len(service.begun("keeper")) == 2
     service.torch("stop")
     assert not any(map(alive, keepers))
+
+
+def _zero_the_head(service: Patient) -> None:
+    with (service.state / "history.db").open("r+b") as file:
+        file.write(bytes(100))
+
+
+def _vacuum(service: Patient) -> None:
+    """Of a file that a person had made much larger."""
+    service.edit_history("CREATE TABLE big AS SELECT randomblob(2000000)")
+    service.edit_history("PRAGMA wal_checkpoint(TRUNCATE)")
+    service.wait_more("beat", more=2)
+    service.edit_history("DROP TABLE big", "VACUUM")
+    service.edit_history("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@pytest.mark.parametrize("change", [_zero_the_head, _vacuum])
+def test_a_history_that_a_person_changed_and_that_is_sound_is_used_on(service, change):
+    service.start(TASKS)
+    service.wait_begun("beat", 1)
+    service.edit_history("PRAGMA wal_checkpoint(TRUNCATE)")
+    change(service)
+    service.wait_log("event=history_reopened")
+    service.wait_more("beat", more=2)
+    service.torch("restart")
+    service.wait_more("beat", more=2)
+    service.torch("stop")
+    assert "history_set_aside" not in service.log()
+    assert list(service.state.glob("history.db.*")) == []
+    service.judge(most={"beat": 1, "slow": 2, "keeper": 2})

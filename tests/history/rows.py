@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.clock import FireTime
 from torch.history.store import Store
-from torch.run import Ending, Outcome, Run, Trigger
+from torch.run import Ending, Outcome, Run, Trigger, Usage
 from torch.schedule.record import Definition, Entry, Pause, Pausing, Progress, Record, Step
 from torch.task import Task
 
@@ -47,8 +47,11 @@ def stopping(of: str | Run, outcome=Outcome.KILLED, at: float = T0 + 3, **keys) 
     return step(of, Step.STOPPING, at, ending=Ending(outcome=outcome, **keys))
 
 
-def ended(of: str | Run, outcome=Outcome.SUCCEEDED, at: float = T0 + 5.5, **keys) -> Record:
-    return step(of, Step.ENDED, at, ending=Ending(outcome=outcome, **keys))
+def ended(
+    of: str | Run, outcome=Outcome.SUCCEEDED, at: float = T0 + 5.5, usage: Usage | None = None,
+    **keys,
+) -> Record:  # fmt: skip
+    return step(of, Step.ENDED, at, ending=Ending(outcome=outcome, **keys), usage=usage)
 
 
 def defined(task: str, digest: str, since: int = T0, **keys) -> Record:

@@ -15,10 +15,10 @@ from tests.history.rows import T0, commit, defined, ended, intent, opened, pragm
 from torch.clock import FireTime
 from torch.definition import from_text
 from torch.errors import SettingsError, TryAgain
+from torch.history import connection as module
 from torch.history import query, reader, rows
-from torch.history import store as module
 from torch.history.store import SCHEMA_VERSION, HistoryError, Store
-from torch.run import Outcome
+from torch.run import Outcome, Usage
 from torch.schedule.expression import Expression
 from torch.schedule.record import Definition, Entry, File, Record
 from torch.task import Task
@@ -244,10 +244,13 @@ def test_a_service_that_died_lived_up_to_its_last_commit(store):
 # ── an older file ─────────────────────────────────────────────────────────────────────────
 
 
+SCHEMA_FILES = Path(module.__file__).parent / "schema"
+
+
 @pytest.fixture
 def first_schema(tmp_path):
     """A history as the first version left it: one run ended, one lives."""
-    script = (Path(module.__file__).parent / "schema" / "001.sql").read_text("utf-8")
+    script = (SCHEMA_FILES / "001.sql").read_text("utf-8")
     path = tmp_path / "history.db"
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
@@ -279,11 +282,33 @@ def test_the_migrated_file_has_the_shape_of_a_new_one(first_schema, tmp_path):
     (tmp_path / "new").mkdir()
     fresh, old = opened(tmp_path / "new"), Store(str(first_schema))
     shapes = [
-        sorted(sql(each, "SELECT type, name, tbl_name FROM sqlite_master")) for each in (fresh, old)
+        (
+            sorted(sql(each, "SELECT type, name, tbl_name FROM sqlite_master")),
+            sql(each, "SELECT * FROM pragma_table_info('run')"),
+        )
+        for each in (fresh, old)
     ]
     assert shapes[0] == shapes[1]
     fresh.close()
     old.close()
+
+
+def test_runs_recorded_before_usage_was_have_none_and_what_lives_on_gets_its_own(tmp_path):
+    path = tmp_path / "history.db"
+    db = sqlite3.connect(path, isolation_level=None)
+    for version in (1, 2, 3):
+        db.executescript((SCHEMA_FILES / f"{version:03}.sql").read_text("utf-8"))
+    row = "INSERT INTO run (id, task, trigger, attempt, state, outcome, recorded_at, version, "
+    row += "boot_id) VALUES (?, 'a', 'manual', 1, ?, ?, ?, 'v', 'b')"
+    db.execute(row, ("r1", "finished", "succeeded", T0))
+    db.execute(row, ("r2", "running", None, T0))
+    db.execute("PRAGMA user_version = 3")
+    db.close()
+    store = Store(str(path))
+    commit(store, ended("r2", usage=Usage(cpu_seconds=1.5, max_rss=4096)))
+    found = {row.id: (row.outcome, row.cpu_seconds, row.max_rss) for row in query.runs(store.path)}
+    assert found == {"r1": ("succeeded", None, None), "r2": ("succeeded", 1.5, 4096)}
+    store.close()
 
 
 def test_a_definition_that_came_from_a_first_schema_gets_its_text_with_the_next_load(first_schema):

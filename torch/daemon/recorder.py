@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch.clock import Now
-from torch.event import Event, HistoryRecovered, HistorySetAside
+from torch.event import Event, HistoryRecovered, HistoryReopened, HistorySetAside
 from torch.history.store import HistoryDamaged, HistoryError, Store
 from torch.schedule.record import Record, Step, withheld
 
@@ -33,13 +33,18 @@ class Written:
 
 
 class Recorder:
-    def __init__(self, store: Store, *, boot_id: str, tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self, store: Store, *, boot_id: str, tell: Callable[[Event], None],
+        is_ours: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
+        """`is_ours`: whether the directory of the history is still this service's."""
         self._store = store
+        self._is_ours = is_ours
         self._boot_id = boot_id
         self._tell = tell
         self._owed: list[Record] = []
         self._failing_since: float | None = None
-        self._reset = False  # a new history was begun, and nothing is written in it yet
+        self._reset = False  # another history is in use, and nothing is written in it yet
 
     @property
     def owes(self) -> bool:
@@ -67,10 +72,26 @@ class Recorder:
         try:
             return self._store.commit(records, at=now.wall, boot_id=self._boot_id, durable=durable)
         except HistoryDamaged as error:
-            path = self._store.begin_anew(at=now.wall)
-            self._reset = True
-            self._tell(HistorySetAside(path=path, reason=str(error)))
+            reason = str(error)
+        if not self._renew(reason, now, refused=False):
+            try:
+                return self._store.commit(records, at=now.wall, boot_id=self._boot_id)
+            except HistoryDamaged as error:
+                self._renew(str(error), now, refused=True)
         return self._store.commit(records, at=now.wall, boot_id=self._boot_id)
+
+    def _renew(self, reason: str, now: Now, *, refused: bool) -> bool:
+        """Whether a new file was begun. Raises HistoryError."""
+        if not self._is_ours():
+            raise HistoryError(f"{reason}, and the directory is not this service's any more")
+        renewed = self._store.begin_anew(at=now.wall, reason=reason, refused=refused)
+        self._reset = self._reset or not renewed.same
+        if renewed.aside is None:
+            self._tell(HistoryReopened(reason=reason))
+            return False
+        if not renewed.aside:  # there was no file to move, which would have been told
+            self._tell(HistorySetAside(path="", reason=reason))
+        return True
 
     def _fail(self, batch: list[Record], reason: str, now: Now) -> Written:
         if self._failing_since is None:

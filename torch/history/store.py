@@ -1,137 +1,72 @@
 """The one writer of the history: a SQLite file in WAL mode, every intent fsynced.
 
-Owns the file, its transactions, and what becomes of a damaged one. A batch is committed whole
-or not at all; the caller learns which intents lost because their fire has a row already
-(losing is a normal result). What is written stands in `rows`, what a new service asks in `past`.
-Must not know what a row means to the scheduler, nor the time: readings are arguments.
+Owns the shape of the file and what goes into it. A batch is committed whole or not at all; the
+caller learns which intents lost because their fire has a row already (losing is a normal result).
+The file itself is `connection`'s, what is written stands in `rows`, what a new service asks in
+`past`. Must not know what a row means to the scheduler, nor the time: readings are arguments.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from importlib.resources import files
+from collections.abc import Callable, Iterable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from torch.clock import FireTime
-from torch.errors import SettingsError, TryAgain
+from torch.errors import SettingsError
 from torch.history import notices, past, prune, rows
-from torch.history.damage import identity, is_damage, set_aside, size
+from torch.history.connection import (
+    Connection,
+    HistoryClosed,
+    HistoryDamaged,
+    HistoryError,
+    SetAside,
+)
 from torch.history.past import Past, Unfinished
 from torch.history.prune import Limits, Slice
 from torch.run import Ending, Run
-from torch.schedule.record import File, Pause, Record
+from torch.schedule.record import File, Pause, Record, Step
 
-SCHEMA_VERSION = 3
-BUSY_SECONDS = 0.1
-"""How long a write waits for another process's lock before it counts as failed."""
-
-OPEN_SECONDS = 5.0
-"""How long opening waits for one."""
+SCHEMA_VERSION = 4
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class HistoryError(Exception):
-    """A transaction failed and left nothing behind. The text is SQLite's own."""
+__all__ = ["SCHEMA_VERSION", "HistoryClosed", "HistoryDamaged", "HistoryError", "Store"]
 
 
-class HistoryDamaged(HistoryError):
-    """The file itself is at fault, or gone: no waiting helps, `begin_anew` does."""
-
-
-class Store:
-    """`damaged`: where the file that was found damaged lies now, '' if nothing was left of it;
-    None: it was good."""
-
-    def __init__(self, path: str, *, at: float = 0.0) -> None:
-        """Opens or makes the file (0600). One that is damaged is set aside under the time `at`
-        (wall seconds), and a new one begun. Raises SettingsError where it cannot be used, and
-        TryAgain where another process holds it."""
-        self.path = path
-        self.damaged: str | None = None
-        self.reason = ""  # what was wrong with the one that was set aside
-        self._moved = ""  # set aside, while no new one could be begun
+class Store(Connection):
+    def __init__(
+        self, path: str, *, at: float = 0.0, set_aside: SetAside = lambda _path, _reason: None
+    ) -> None:
+        """As `Connection`."""
         self._file: File | None = None  # the one that was recorded last
         self._service: tuple[int, str, float] | None = None
-        self._db: sqlite3.Connection | None = None
-        try:
-            try:
-                self._open()
-            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-                if not is_damage(error):
-                    raise
-                self.reason = str(error)
-                self._anew(at)
-        except (OSError, sqlite3.Error) as error:
-            if "locked" in str(error):
-                raise TryAgain(
-                    f"the history {path} is locked by another process",
-                    hint="end what holds it (a backup, a shell of sqlite3), and start again",
-                ) from error
-            raise SettingsError(
-                f"the history {path} cannot be used: {error}",
-                hint="free disk space, or choose another --state-dir",
-            ) from error
+        super().__init__(path, at=at, set_aside=set_aside)
 
-    def close(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
-
-    def begin_anew(self, *, at: float) -> str:
-        """Sets the damaged file aside and begins a new one; returns where the old one lies, ''
-        where nothing was left of it.
-
-        Raises HistoryError where that cannot be done now; it may be asked for again.
-        """
-        try:
-            return self._anew(at)
-        except (OSError, sqlite3.Error, SettingsError) as error:
-            raise HistoryError(f"a new history cannot be begun: {error}") from error
-
-    def _anew(self, at: float) -> str:
-        ours = self._db is None or identity(self.path) == self._identity
-        self.close()
-        self._moved = set_aside(self.path, at=at, whole=ours) or self._moved
-        self._file = None
-        self._open()
-        self.damaged, self._moved = self._moved, ""
-        if self._service is not None:
-            with self._transaction(durable=True) as db:
-                db.execute(_SERVICE, self._service)
-        return self.damaged
-
-    def _open(self) -> None:
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        db = sqlite3.connect(self.path, timeout=OPEN_SECONDS, isolation_level=None)
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            self._migrate(db)
-            db.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")
-        except BaseException:
-            db.close()
-            raise
-        self._db = db
-        self._identity = identity(self.path)
-        self._size = size(self.path)
-
-    def _migrate(self, db: sqlite3.Connection) -> None:
+    def _prepare(self, db: sqlite3.Connection) -> None:
         found = db.execute("PRAGMA user_version").fetchone()[0]
         if found > SCHEMA_VERSION:
             raise SettingsError(
                 f"the history {self.path} was written by a newer torch (schema {found})",
                 hint="install that version again, or set the file aside",
             )
+        if found == SCHEMA_VERSION:
+            return
+        from importlib.resources import files  # half a MiB, for the first start and upgrades
+
         for version in range(found + 1, SCHEMA_VERSION + 1):
             script = (files("torch.history") / "schema" / f"{version:03}.sql").read_text("utf-8")
             db.executescript(
                 f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version};\nCOMMIT;"
             )
+
+    def _begun(self) -> None:
+        self._file = None
+        if self._service is not None:
+            with self._transaction(durable=True) as db:
+                db.execute(_SERVICE, self._service)
 
     # ── writing ───────────────────────────────────────────────────────────────────────────
 
@@ -144,6 +79,9 @@ class Store:
         but may be lost with the power, which is enough for "it is running now".
         Raises HistoryError, and HistoryDamaged where only `begin_anew` helps.
         """
+        records = [*records]
+        short = {p.run.id for r in records for p in r.progress if p.step is Step.ENDED}
+        begun = {p.run.id: p for r in records for p in r.progress if p.step is Step.STARTED}
         lost: set[str] = set()
         file = self._file
         with self._transaction(durable) as db:
@@ -152,8 +90,13 @@ class Store:
                     if not rows.insert(db, entry, at=at, boot_id=boot_id):
                         lost.add(entry.run.id)
                 for progress in record.progress:
-                    if progress.run.id not in lost:
-                        rows.advance(db, progress, at=at, boot_id=boot_id)
+                    run_id = progress.run.id
+                    if progress.step is Step.STARTED and run_id in short:
+                        continue  # its end says it too, a moment later
+                    if run_id not in lost:
+                        ends = progress.step is Step.ENDED and not progress.never_began
+                        start = begun.get(run_id) if ends else None
+                        rows.advance(db, progress, at=at, boot_id=boot_id, begun=start)
                 rows.define(db, record.definitions, at=at)
                 for pausing in record.pauses:
                     rows.pause(db, pausing)
@@ -201,34 +144,6 @@ class Store:
         with self._transaction(durable=False) as db:
             return prune.prune_rest(db, limits, limit=limit) >= limit
 
-    @contextlib.contextmanager
-    def _transaction(self, durable: bool) -> Iterator[sqlite3.Connection]:
-        with self._connected() as db:
-            if identity(self.path) != self._identity:
-                raise HistoryDamaged("the file was removed or replaced")
-            before, self._size = self._size, size(self.path)
-            if self._size < before:
-                raise HistoryDamaged("the file was cut short")
-            try:
-                db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                db.execute("BEGIN IMMEDIATE")
-                yield db
-                db.execute("COMMIT")
-            finally:
-                if db.in_transaction:
-                    with contextlib.suppress(sqlite3.Error):
-                        db.execute("ROLLBACK")
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        if self._db is None:
-            raise HistoryDamaged("a new history could not be begun")
-        try:
-            yield self._db
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            kind = HistoryDamaged if is_damage(error) else HistoryError
-            raise kind(str(error)) from error
-
     # ── what a new service asks of the old one's file; each raises HistoryError ───────────
 
     def recall(self, *, at: float) -> Past:
@@ -236,12 +151,12 @@ class Store:
         (`damaged`, `reason`), and nothing is known. Raises SettingsError where even that cannot
         be done."""
         try:
-            try:
-                return self._asked(past.recall, at)
-            except HistoryDamaged as error:
-                self.reason = str(error)
-                self.begin_anew(at=at)
-                return self._asked(past.recall, at)
+            for refused in (False, True):
+                try:
+                    return self._asked(past.recall, at)
+                except HistoryDamaged as error:
+                    self.begin_anew(at=at, reason=str(error), refused=refused)
+            return self._asked(past.recall, at)
         except HistoryError as error:
             raise SettingsError(
                 f"the history {self.path} cannot be read: {error}",
