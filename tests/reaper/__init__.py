@@ -1,0 +1,1 @@
+"""The reaper: its parts, and a real one that is spoken to."""
