@@ -17,7 +17,7 @@ from torch.event import Event
 from torch.message import MessageKind
 from torch.notice import Notice
 from torch.report import log
-from torch.run import Ending, Outcome, Run, Trigger
+from torch.run import Ending, Outcome, Run, Trigger, Usage
 
 T0 = FireTime(1_800_000_000)
 RUN = Run(id="k3-1", task="backup", trigger=Trigger.SCHEDULE, fire_time=T0, version="v1")
@@ -171,6 +171,29 @@ EVENTS: list[tuple[Event, str, str]] = [
         "error",
         "SIGKILL did not end 7 dd, 8 sh",
     ),
+    (
+        facts.HistoryReopened(reason="the file was cut short"),
+        "warn",
+        "the history was changed by another process (the file was cut short); "
+        "it is sound and in use",
+    ),
+    (facts.PartRecovered(part="the watch"), "info", "the watch works again"),
+    (
+        facts.PartRecovered(part="the log", lost="3 lines could not be written"),
+        "info",
+        "the log works again; 3 lines could not be written",
+    ),
+    (
+        facts.PlaceLost(path="/var/lib/torch/torch.lock", reason="was removed"),
+        "error",
+        "/var/lib/torch/torch.lock was removed; this service stops its runs and ends",
+    ),
+    (
+        facts.PlaceRestored(paths=("/run/torch/torch.sock", "/run/torch/torch.pid")),
+        "warn",
+        "removed by another process, and created again: "
+        "/run/torch/torch.sock, /run/torch/torch.pid",
+    ),
     (facts.PartFailed(part="watcher", reason="inotify"), "error", "watcher failed: inotify"),
     (
         FARES,
@@ -309,6 +332,24 @@ def test_a_line_about_an_end_has_its_parts_as_fields():
     assert [found[k] for k in ("outcome", "exit_code", "signal", "reason")] == [
         "failed", 143, 15, "why",
     ]  # fmt: skip
+
+
+def test_what_a_run_used_is_in_the_fields_of_its_end_and_not_in_the_sentence():
+    ended = facts.RunEnded(
+        run=RUN, ending=ENDING, seconds=2.0, usage=Usage(cpu_seconds=1.30049, max_rss=56_623_104)
+    )
+    assert " cpu_seconds=1.3 max_rss=56623104 msg=" in log.logfmt(ended, T0)
+    said = json.loads(log.as_json(ended, T0))
+    assert (said["cpu_seconds"], said["max_rss"]) == (1.3, 56623104)
+    assert log.sentence(ended) == log.sentence(replace(ended, usage=None))
+
+
+def test_what_nobody_knows_of_a_run_is_not_in_the_fields_of_its_end():
+    ended = facts.RunEnded(run=RUN, ending=ENDING, seconds=2.0)
+    assert not {"usage", "cpu_seconds", "max_rss"} & log.fields(ended, T0).keys()
+    small = replace(ended, usage=Usage(cpu_seconds=0.0, max_rss=None))
+    assert log.fields(small, T0)["cpu_seconds"] == 0.0
+    assert "max_rss" not in log.fields(small, T0)
 
 
 def test_the_console_shows_the_last_lines_of_a_task_and_every_problem_of_a_file():

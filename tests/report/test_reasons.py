@@ -7,6 +7,7 @@ import pytest
 from torch.clock import FireTime
 from torch.report.why.reasons import known
 from torch.run import Run, Trigger
+from torch.schedule.evidence import NOTHING_SAID, REAPER_KILLED
 from torch.schedule.messages import (
     Found,
     KillAsked,
@@ -140,6 +141,8 @@ def test_the_reasons_of_a_recovery_are_known():
     "reason",
     [
         "its shim was killed; how the command ended is not known",
+        REAPER_KILLED,
+        NOTHING_SAID,
         "the host restarted while it ran",
         "its run file is gone; how it ended is not known",
         "stopped before it started",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch.report.text import duration, harmless, json_line, logfmt_value
+from torch.report.text import duration, harmless, json_line, logfmt_value, size
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,12 @@ from torch.report.text import duration, harmless, json_line, logfmt_value
 )
 def test_a_duration_has_two_units_at_the_most(seconds, words):
     assert duration(seconds) == words
+
+
+def test_sizes_are_read_at_a_glance():
+    assert [size(n) for n in (0, 900, 2048, 5 * 2**20, 3 * 2**30)] == [
+        "0 B", "900 B", "2 KiB", "5.0 MiB", "3.0 GiB",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,80 +1,120 @@
-"""The table of recovery, row by row: evidence in, what is left of the run out."""
+"""The table of recovery, cell by cell: evidence in, what is left of the run out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
+from itertools import product
 
 import pytest
 
-from torch.schedule.evidence import FILE_GONE, REBOOTED, SHIM_KILLED, judge
+from torch.schedule.evidence import NOTHING_SAID, REAPER_KILLED, REBOOTED, Holder, Traces, judge
 from torch.schedule.messages import Trace
 
-
-@dataclass(frozen=True)
-class File:
-    held: bool = False
-    shim: int | None = None
-    code: int | None = None
-    garbled: bool = False
-
-    @property
-    def empty(self) -> bool:
-        return self.shim is None and self.code is None and not self.garbled
-
-
-def judged(file, *, waits=False, started=False, same_boot=True, alive=False):
-    return judge(file, waits=waits, started=started, same_boot=same_boot, alive=alive)
-
-
-EMPTY, BEGUN, HELD = File(), File(shim=7), File(held=True, shim=7)
-
-
-def test_no_run_file_or_an_empty_one_that_nobody_holds_proves_that_it_never_started():
-    assert judged(None) == judged(EMPTY) == (Trace.NEVER_STARTED, "")
-
-
-def test_a_run_file_that_is_held_is_a_run_that_lives():
-    assert judged(HELD) == judged(File(held=True)) == (Trace.ALIVE, "")
-
-
-def test_an_exit_code_that_was_written_down_is_known_after_a_reboot_too():
-    ended = File(shim=7, code=3)
-    assert judged(ended) == judged(ended, same_boot=False) == (Trace.ENDED, "")
-
-
-def test_a_shim_that_holds_its_file_has_not_ended_whatever_stands_in_it():
-    assert judged(File(held=True, shim=7, code=0)) == (Trace.ALIVE, "")
-
-
-def test_a_shim_that_was_killed_leaves_its_processes_or_nothing():
-    assert judged(BEGUN, alive=True) == (Trace.LEFT, SHIM_KILLED)
-    assert judged(BEGUN) == (Trace.GONE, SHIM_KILLED)
-
-
-def test_a_run_that_was_seen_to_start_and_whose_file_says_nothing_is_not_known():
-    assert judged(None, started=True) == judged(EMPTY, started=True) == (Trace.GONE, FILE_GONE)
-
-
-def test_a_garbled_run_file_proves_nothing():
-    assert judged(File(garbled=True)) == (Trace.GONE, FILE_GONE)
-
-
-def test_processes_that_live_without_a_line_of_their_shim_keep_the_slot():
-    assert judged(None, alive=True) == judged(EMPTY, alive=True) == (Trace.LEFT, SHIM_KILLED)
+# What the row says, and below it: processes of the run found in this boot, none found, another
+# boot. `told`: it waits no more, and no start of it is recorded.
+TABLE = """
+lines  reaper  | waits     | told      | started
+-      answers | A   A   A | A   A   A | A   A   A
+-      silent  | A   N   N | A   A   R | A   A   R
+-      gone    | L   N   N | L   N   R | L   -   R
+B      answers | A   A   A | A   A   A | A   A   A
+B      silent  | A   A   A | A   A   A | A   A   A
+B      gone    | L   -   R | L   -   R | L   -   R
+BS     answers | A   A   A | A   A   A | A   A   A
+BS     silent  | A   A   A | A   A   A | A   A   A
+BS     gone    | L   K   R | L   K   R | L   K   R
+BSX    answers | E   E   E | E   E   E | E   E   E
+BSX    silent  | E   E   E | E   E   E | E   E   E
+BSX    gone    | E   E   E | E   E   E | E   E   E
+"""
+MEANS = {
+    "A": (Trace.ALIVE, ""),
+    "N": (Trace.NEVER_STARTED, ""),
+    "E": (Trace.ENDED, ""),
+    "L": (Trace.LEFT, REAPER_KILLED),
+    "K": (Trace.GONE, REAPER_KILLED),
+    "R": (Trace.GONE, REBOOTED),
+    "-": (Trace.GONE, NOTHING_SAID),
+}
+LINES = {
+    "-": Traces(),
+    "B": Traces(begun=True),
+    "BS": Traces(begun=True, pid=7),
+    "BSX": Traces(begun=True, pid=7, ended=True),
+}
+ROWS = {
+    "waits": {"waits": True, "started": False},
+    "told": {"waits": False, "started": False},
+    "started": {"waits": False, "started": True},
+}
+SEEN = {
+    "found": {"same_boot": True, "alive": True},
+    "not found": {"same_boot": True, "alive": False},
+    "another boot": {"same_boot": False, "alive": False},
+}
+CELLS = [
+    (lines, reaper, row, seen, cell)
+    for lines, reaper, *cells in (
+        line.replace("|", " ").split() for line in TABLE.strip().splitlines()[1:]
+    )
+    for (row, seen), cell in zip(product(ROWS, SEEN), cells, strict=True)
+]
 
 
-@pytest.mark.parametrize("file", [None, EMPTY, BEGUN])
-def test_what_another_boot_left_is_not_known(file):
-    assert judged(file, same_boot=False) == (Trace.GONE, REBOOTED)
+def judged(traces, **keys):
+    asked = {"waits": False, "started": False, "same_boot": True, "alive": False, **keys}
+    return judge(traces, **asked)
 
 
-@pytest.mark.parametrize("same_boot", [True, False])
-def test_a_row_that_waits_was_never_started_whatever_the_boot(same_boot):
-    assert judged(None, waits=True, same_boot=same_boot) == (Trace.NEVER_STARTED, "")
-    assert judged(EMPTY, waits=True, same_boot=same_boot) == (Trace.NEVER_STARTED, "")
+@pytest.mark.parametrize(("lines", "reaper", "row", "seen", "cell"), CELLS)
+def test_what_is_left_of_a_run(lines, reaper, row, seen, cell):
+    traces = replace(LINES[lines], holder=Holder(reaper))
+    assert judged(traces, **ROWS[row], **SEEN[seen]) == MEANS[cell]
 
 
-def test_a_row_that_waits_is_not_believed_against_its_run_file():
-    assert judged(HELD, waits=True) == (Trace.ALIVE, "")
-    assert judged(File(shim=7, code=0), waits=True) == (Trace.ENDED, "")
-    assert judged(BEGUN, waits=True) == (Trace.GONE, SHIM_KILLED)
+def test_the_table_has_every_cell_once():
+    assert len({cell[:4] for cell in CELLS}) == len(CELLS)
+    assert len(CELLS) == len(LINES) * len(Holder) * len(ROWS) * len(SEEN)
+
+
+@pytest.mark.parametrize(("lines", "reaper", "row", "seen", "cell"), CELLS)
+def test_a_line_can_only_make_it_less_likely_that_a_run_starts_again(
+    lines, reaper, row, seen, cell
+):
+    """A journal that was cut, or read too early, errs to the safe side where it still says B."""
+    keys = {**ROWS[row], **SEEN[seen]}
+    longer = [found for found in LINES if found.startswith(lines) and found != "-"]
+    traces = [replace(LINES[found], holder=Holder(reaper)) for found in longer]
+    assert Trace.NEVER_STARTED not in {judged(each, **keys)[0] for each in traces}
+
+
+@pytest.mark.parametrize(("lines", "reaper", "row", "seen", "cell"), CELLS)
+def test_what_a_session_number_finds_in_another_boot_is_not_the_run(lines, reaper, row, seen, cell):
+    traces, keys = replace(LINES[lines], holder=Holder(reaper)), {**ROWS[row], **SEEN[seen]}
+    if not keys["same_boot"]:
+        assert judged(traces, **{**keys, "alive": True}) == MEANS[cell]
+
+
+def test_an_s_line_whose_b_line_is_lost_is_a_run_that_began():
+    assert judged(Traces(pid=7)) == (Trace.GONE, REAPER_KILLED)
+    assert judged(Traces(pid=7), waits=True) == (Trace.GONE, REAPER_KILLED)
+    assert judged(Traces(pid=7, holder=Holder.SILENT), same_boot=False) == (Trace.ALIVE, "")
+
+
+def test_a_journal_that_is_missing_or_damaged_does_not_prove_that_a_run_never_began():
+    damaged = Traces(whole=False)
+    assert judged(damaged) == (Trace.GONE, NOTHING_SAID)
+    assert judged(damaged, alive=True) == (Trace.LEFT, REAPER_KILLED)
+    assert judged(damaged, same_boot=False) == (Trace.GONE, REBOOTED)
+
+
+def test_a_row_that_waits_needs_no_journal():
+    assert judged(Traces(whole=False), waits=True) == (Trace.NEVER_STARTED, "")
+
+
+def test_a_row_that_waits_is_not_believed_against_processes_of_the_run():
+    assert judged(Traces(), waits=True, alive=True) == (Trace.LEFT, REAPER_KILLED)
+
+
+def test_the_word_of_a_reaper_that_lives_counts_without_its_journal():
+    assert judged(Traces(holder=Holder.ANSWERS, whole=False)) == (Trace.ALIVE, "")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from torch.clock import Now
 from torch.event import DaemonCrashLooping, DaemonHealthy
-from torch.schedule.messages import KillAsked
+from torch.schedule.keepalive import Keeper
+from torch.schedule.messages import KillAsked, Woke
 from torch.task import Restart
 from torch.testing import World, cron, daemon
 
@@ -113,6 +115,22 @@ def test_many_runs_that_die_apart_do_not_breed_wakeups():
         world.send(KillAsked(run_ids=(f"r{n}",), by_force=True))
     world.pass_(120)
     assert len(world.scheduler._deadlines._heap) < 200
+
+
+def test_runs_that_began_one_by_one_are_looked_at_together_once_their_instants_have_passed(
+    monkeypatch,
+):
+    """A look goes over all of them: one for each of ten thousand would keep the service for
+    minutes."""
+    looks = []
+    monkeypatch.setattr(Keeper, "keep", lambda *_, **__: looks.append("a look"))
+    world = kept(max=5)
+    now = world.clock.now()
+    for number in range(1, 101):
+        world.scheduler._deadlines.add(now.mono + number / 1000, "keep", "d")
+    looks.clear()
+    world.scheduler.handle(Woke(), Now(now.wall + 1, now.mono + 1))
+    assert len(looks) == 1
 
 
 # ── edits ─────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from torch.event import RunEnded, RunStarted, RunStopping
-from torch.run import IllegalMove, Outcome, State, move
+from torch.run import Ending, IllegalMove, Outcome, State, Usage, move
 from torch.schedule.live import Deadlines
 from torch.schedule.messages import Ended, KillAsked, RunAsked, Started
 from torch.testing import World, cron
@@ -19,6 +19,13 @@ def started(behaviour=None, **keys) -> World:
     world.behave("a", lasts=None, **(behaviour or {}))
     world.send(RunAsked(task="a"))
     return world
+
+
+def ended(world: World) -> Ending | None:
+    """How its one run ended, by the history and by what was told."""
+    (row,), (told,) = world.rows("a"), world.told(RunEnded)
+    assert row.ending == told.ending
+    return row.ending
 
 
 # ── deadlines ─────────────────────────────────────────────────────────────────────────────
@@ -103,25 +110,59 @@ def test_an_end_is_told_with_how_long_the_run_lived():
 
 
 @pytest.mark.parametrize(
-    ("code", "outcome", "signal"),
+    ("code", "outcome"),
     [
-        (0, Outcome.SUCCEEDED, None),
-        (3, Outcome.SUCCEEDED, None),
-        (1, Outcome.FAILED, None),
-        (128, Outcome.FAILED, None),
-        (128 + 11, Outcome.FAILED, 11),
-        (128 + 64, Outcome.FAILED, 64),
-        (193, Outcome.FAILED, None),
-        (None, Outcome.UNKNOWN, None),
+        (0, Outcome.SUCCEEDED),
+        (3, Outcome.SUCCEEDED),
+        (1, Outcome.FAILED),
+        (128 + 11, Outcome.FAILED),
+        (None, Outcome.UNKNOWN),
     ],
 )
-def test_the_outcome_follows_from_the_exit_code(code, outcome, signal):
+def test_the_outcome_follows_from_the_exit_code(code, outcome):
     world = World(cron("a", HOURLY, success_codes=frozenset({0, 3})))
     world.behave("a", lasts=1.0, code=code)
     world.pass_(3601)
     (row,) = world.rows("a")
     assert row.ending is not None
-    assert (row.outcome, row.ending.exit_code, row.ending.signal) == (outcome, code, signal)
+    assert (row.outcome, row.ending.exit_code) == (outcome, code)
+
+
+@pytest.mark.parametrize("code", [129, 128 + 9, 128 + 15, 128 + 64])
+def test_an_exit_code_above_128_is_no_signal(code):
+    world = started()
+    world.send(Ended(run_id="r1", exit_code=code, at=world.clock.wall))
+    assert ended(world) == Ending(outcome=Outcome.FAILED, exit_code=code)
+
+
+def test_a_run_that_died_of_a_signal_has_it_beside_its_exit_code():
+    world = started()
+    world.send(Ended(run_id="r1", exit_code=139, signal=11, at=world.clock.wall))
+    assert ended(world) == Ending(outcome=Outcome.FAILED, exit_code=139, signal=11)
+
+
+@pytest.mark.parametrize(("code", "signal"), [(143, 15), (143, None)])
+def test_what_ended_a_run_that_was_told_to_stop_is_known_as_well(code, signal):
+    world = started({"term_lasts": None})
+    world.send(KillAsked(run_ids=("r1",)))
+    world.send(Ended(run_id="r1", exit_code=code, signal=signal, at=world.clock.wall))
+    assert ended(world) == Ending(
+        outcome=Outcome.KILLED, exit_code=code, signal=signal, reason="torch kill"
+    )
+
+
+def test_what_a_run_used_is_recorded_and_told_with_its_end():
+    world, usage = started(), Usage(cpu_seconds=1.25, max_rss=54 * 2**20)
+    world.send(Ended(run_id="r1", exit_code=0, at=world.clock.wall, usage=usage))
+    assert world.rows("a")[0].usage == usage
+    assert [told.usage for told in world.told(RunEnded)] == [usage]
+
+
+def test_what_a_run_used_may_be_unknown():
+    world = started()
+    world.send(Ended(run_id="r1", exit_code=0, at=world.clock.wall))
+    assert world.rows("a")[0].usage is None
+    assert [told.usage for told in world.told(RunEnded)] == [None]
 
 
 def test_a_run_that_is_gone_ends_once():

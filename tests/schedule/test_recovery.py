@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from torch.run import Outcome
-from torch.schedule.messages import KillAsked
+from torch.event import RunEnded
+from torch.run import Ending, Outcome, Run, Trigger, Usage
+from torch.schedule.messages import Found, KillAsked, Recovered, Trace
 from torch.task import Overlap
 from torch.testing import World, cron
 
@@ -45,6 +46,19 @@ def test_the_last_end_of_a_task_has_the_time_at_which_it_was_not_the_one_at_whic
     (state,) = world.scheduler.states()
     assert state.last is not None
     assert state.last[2] - world.base == 65.0
+
+
+def test_the_end_that_was_found_has_the_signal_and_what_the_run_used():
+    world = World(cron("a"))
+    usage = Usage(cpu_seconds=0.5, max_rss=4096)
+    ended = Found(
+        run=Run(id="old", task="a", trigger=Trigger.MANUAL), trace=Trace.ENDED, task=cron("a"),
+        recorded_at=world.clock.wall, exit_code=137, signal=9, usage=usage,
+    )  # fmt: skip
+    world.send(Recovered(found=(ended,)))
+    (row,), (told,) = world.rows("a"), world.told(RunEnded)
+    assert row.ending == Ending(outcome=Outcome.FAILED, exit_code=137, signal=9)
+    assert (row.usage, told.usage) == (usage, usage)
 
 
 def test_a_run_that_waited_through_a_reboot_is_adopted_like_any_other():

@@ -13,6 +13,7 @@ from torch.event import (
     RunNotStarted,
 )
 from torch.run import Outcome, State, Trigger
+from torch.schedule.firing import Lead
 from torch.schedule.messages import (
     KillAsked,
     Leave,
@@ -82,6 +83,16 @@ def test_one_that_cannot_be_started_delays_none():
     assert world.outcomes("a") == ["failed"]
     (told,) = world.told(RunNotStarted)
     assert told.reason == "no such user"
+
+
+def test_a_run_that_was_said_to_have_started_and_never_began_has_no_start_on_record():
+    world = World(cron("a"))
+    world.behave("a", lasts=None)
+    world.pass_(60)
+    assert world.history.rows["r1"].started_at is not None
+    world.send(NotStarted(run_id="r1", reason="nice could not start its command"))
+    row = world.history.rows["r1"]
+    assert (row.outcome, row.started_at, row.pid) == (Outcome.FAILED, None, None)
 
 
 def test_the_entry_is_the_first_command_of_an_answer():
@@ -535,6 +546,20 @@ def test_with_a_lead_a_free_task_is_prepared_ahead_and_begins_at_its_second_not_
     assert world.starts_of("a") == [10.0]
     world.pass_(40)
     assert world.fires("a") == [10, 20, 30, 40, 50]
+
+
+def test_a_crowd_is_decided_further_ahead_than_one():
+    crowd = [cron(f"t{number}", "*/10 * * * * *") for number in range(100)]
+    world = World(*crowd, cron("alone", "5 * * * * *"), lead=Lead(0.03, 0.002))
+    world.pass_(4.95)
+    assert world.rows() == []
+    world.pass_(4.80)
+    assert len(world.rows()) == 1
+    world.pass_(0.05)  # 0.2 s before their second
+    assert len(world.rows()) == 101
+    assert world.starts == [("alone", 5.0)]
+    world.pass_(1)
+    assert {at for name, at in world.starts if name != "alone"} == {10.0}
 
 
 def test_with_a_lead_a_task_whose_run_ends_just_before_its_second_is_not_skipped():

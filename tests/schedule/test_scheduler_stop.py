@@ -150,8 +150,8 @@ def test_a_stop_that_overtakes_a_start_still_ends_the_run():
     commands = core.handle(StopAsked(), clock.now())
     assert [c.run_id for c in commands if isinstance(c, Stop)] == ["r1"]
     world.behave("a", lasts=None, term_lasts=None)
-    started = world.processes.start(start.run, start.task, clock.mono)
-    world.send(started)
+    world.processes.start(start.run, start.task, clock.mono)
+    world.send(*world.processes.hear(clock.mono, clock.wall))
     assert not world.left
     world.pass_(10)
     assert world.signals_of("a") == [("KILL", 20.0)]

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from torch.clock import FireTime, Now
-from torch.run import Ending, Outcome
+from torch.run import Ending, Outcome, State
 from torch.schedule import firing, offering, tasks, timeline
 from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
+from torch.schedule.evidence import Holder, judge
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Trace, WakeAt
 from torch.schedule.outbox import Outbox
@@ -20,6 +21,7 @@ from torch.schedule.pausing import Pauses
 from torch.schedule.recovery import Recovery
 from torch.schedule.reload import Diff
 from torch.schedule.scheduler import Scheduler
+from torch.testing import recovering
 
 
 def every_fire_starts_whatever_runs(patch):
@@ -159,7 +161,54 @@ def what_was_sent_is_not_taken_off_the_list(patch):
     patch.setattr(Answer, "delivered", lambda self, delivery: None)
 
 
+def _judged_as(patch, change):
+    """Another judge of the evidence: `change` takes the traces."""
+    patch.setattr(recovering, "judge", lambda traces, **row: judge(change(traces), **row))
+
+
+def a_run_that_may_have_begun_is_offered_again(patch):
+    def unsaid(traces):
+        return traces if traces.pid is not None else replace(traces, begun=False)
+
+    _judged_as(patch, unsaid)
+
+
+def silence_is_taken_for_death(patch):
+    gone = {Holder.SILENT: Holder.GONE}
+    _judged_as(patch, lambda traces: replace(traces, holder=gone.get(traces.holder, traces.holder)))
+
+
+def death_is_taken_for_an_end(patch):
+    left = {Trace.LEFT: Trace.GONE}
+    _taken_over_as(patch, lambda found: replace(found, trace=left.get(found.trace, found.trace)))
+
+
+def a_code_that_was_written_down_is_not_read(patch):
+    _judged_as(patch, lambda traces: replace(traces, ended=False, holder=Holder.GONE))
+
+
+def what_proves_nothing_is_not_known(patch):
+    _judged_as(patch, lambda traces: replace(traces, whole=False))
+
+
+def a_run_whose_start_is_heard_of_late_has_no_timeout(patch):
+    def adopt(self, found, now, answer):
+        live = original(self, found, now, answer)
+        if live.state is State.INTENT:
+            live.state = State.RUNNING
+        return live
+
+    original = LiveRuns.adopt
+    patch.setattr(LiveRuns, "adopt", adopt)
+
+
 MUTANTS = (
+    a_run_that_may_have_begun_is_offered_again,
+    silence_is_taken_for_death,
+    death_is_taken_for_an_end,
+    a_code_that_was_written_down_is_not_read,
+    what_proves_nothing_is_not_known,
+    a_run_whose_start_is_heard_of_late_has_no_timeout,
     a_new_service_forgets_what_people_were_told,
     a_new_service_forgets_what_is_owed,
     what_was_sent_is_not_taken_off_the_list,

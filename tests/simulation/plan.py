@@ -92,10 +92,9 @@ CHANNELS = {"ops": Channel(name="ops", way=Way.EXEC, target="cat")}
 def behaviour(pick: Random) -> Behaviour:
     return Behaviour(
         lasts=pick.choice([0.0, 0.1, 0.5, 1.0, 1.0, 4.0, 12.0, 40.0, None]),
-        code=pick.choice([0, 0, 0, 1, 3, 137, None]),
+        code=pick.choice([0, 0, 0, 1, 3, 137]),
         term_lasts=pick.choice([0.0, 0.0, 1.0, None]),
         term_code=pick.choice([143, 0]),
-        shim_lasts=pick.choice([None, None, None, None, None, 0.7, 3.0]),
         refusal=pick.choice(["", "", "", "", "", "no such user"]),
         unkillable=pick.random() < 0.03,
     )

@@ -15,7 +15,7 @@ from tests.simulation.checker import Checker
 from tests.simulation.told import Told
 from torch.event import Event
 from torch.schedule.messages import KillAsked, PauseAsked, ResumeAsked, RunAsked, StopMode, Woke
-from torch.testing import World
+from torch.testing import Step, World
 
 LAST = 30
 """Events that a failure prints."""
@@ -71,12 +71,15 @@ class Game:
         usual: list[Callable[[], None]] = [
             self._pass, self._pass, self._pass, self._freeze, self._behave, self._run, self._kill,
             self._disk, self._clock, self._die, self._die, self._arm, self._channel,
+            self._reaper, self._reaper, self._reaper,
         ]  # fmt: skip
         edits: list[Callable[[], None]] = [self._edit, self._edit, self._pause, self._resume]
         # While the clock is behind, what an edit or a pause begins with depends on the past.
         ahead = world.clock.wall >= self.checker.highest
         act = pick.choice([*usual, *(edits if ahead else [])])
         act()
+        if pick.random() < 0.25:
+            self._thaw()
         if world.alive_service and pick.random() < 0.5:
             self._tell("time passes")
             world.pass_(pick.choice([0.0, 0.01, 0.5]))
@@ -90,8 +93,11 @@ class Game:
         self._tell("the end: an empty file, and all is killed")
         self.world.history.broken = ""
         self.world.service.dies_after = None
+        for reaper in self.world.processes.reapers:
+            reaper.dies_at = None
         if not self.world.alive_service:
             self._come_back()
+        self._thaw()
         self._settle()
         self.world.load()
         self.checker.loaded({})
@@ -152,6 +158,33 @@ class Game:
     def _arm(self) -> None:
         self.world.crash_after(self.pick.randint(0, 12))
         self._tell("the service will die soon")
+
+    def _reaper(self) -> None:
+        """It is killed, now or where it is worst, or stopped by SIGSTOP."""
+        world, pick = self.world, self.pick
+        how = pick.choice(["killed", "killed", "stopped", "stopped", "old", *Step, *Step])
+        if how == "stopped":
+            self._tell("the reaper is stopped")
+            world.freeze_reaper()
+            if pick.random() < 0.4:
+                world.pass_(pick.choice([0.5, 2.0]))
+                self._tell("and its service killed")
+                world.crash()
+        elif how == "old":
+            self._tell("the reapers of earlier services are killed")
+            world.kill_old_reapers()
+        elif how == "killed":
+            self._tell("the reaper is killed")
+            world.kill_reaper()
+        else:
+            both = pick.random() < 0.4
+            self._tell(f"the reaper{' and its service' if both else ''} will die {how}")
+            world.kill_reaper(Step(how), both=both)
+
+    def _thaw(self) -> None:
+        if any(reaper.silent for reaper in self.world.processes.reapers):
+            self._tell("all reapers go on")
+            self.world.thaw_reapers()
 
     def _pause(self) -> None:
         name, seconds = self._name(), self.pick.choice([None, 3.5, 30.0])
@@ -226,7 +259,7 @@ class Game:
     # ── death and return ──────────────────────────────────────────────────────────────────
 
     def _die(self) -> None:
-        how = self.pick.choice(["killed", "killed", "kept", "stopped", "reboot"])
+        how = self.pick.choice(["killed", "killed", "kept", "stopped", "reboot", "both"])
         self._tell(how)
         if how == "kept":
             self.world.stop(mode=StopMode.KEEP)
@@ -236,7 +269,7 @@ class Game:
         elif how == "reboot":
             self.checker.reboots += 1
             self.world.reboot()
-        self.world.crash()
+        self.world.crash(both=how == "both")
 
     def _come_back(self) -> None:
         """Perhaps later, perhaps with another file, perhaps killed a few times on the way."""
@@ -245,7 +278,10 @@ class Game:
         self.judge.died()
         away = pick.choice([0.0, 0.4, 5.0, 90.0])
         self._tell(f"dead for {away} s")
-        world.pass_(away)
+        world.pass_(away / 2)
+        if pick.random() < 0.3:
+            pick.choice([self._thaw, world.kill_old_reapers, world.kill_reaper])()
+        world.pass_(away / 2)
         world.history.broken = ""
         edited = pick.random() < 0.25 and world.clock.wall >= self.checker.highest
         if edited:
@@ -255,7 +291,9 @@ class Game:
             self.planned = fresh
         for _ in range(pick.choice([0, 0, 0, 1, 3])):
             world.recover(*self._tasks(), dies_after=pick.randint(0, 6))
-            world.crash()
+            if pick.random() < 0.2:
+                world.freeze_reaper()
+            world.crash(both=pick.random() < 0.2)
             self.judge.died()
         self._tell(f"a new service{', another file' if edited else ''}")
         world.recover(*self._tasks())

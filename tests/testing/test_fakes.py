@@ -7,8 +7,8 @@ import pytest
 from torch.clock import Clock, Now
 from torch.event import RunEnded
 from torch.run import Outcome, Run, Trigger
-from torch.schedule.messages import KillAsked, NotStarted, RunAsked, Started, Survived
-from torch.testing import Behaviour, FakeClock, FakeProcesses, World, cron, daemon
+from torch.schedule.messages import Ended, KillAsked, NotStarted, RunAsked, Started, Survived
+from torch.testing import Behaviour, FakeClock, FakeProcesses, Step, World, cron, daemon
 from torch.testing.history import DiskFull, FakeHistory
 
 TASK = cron("a")
@@ -54,7 +54,7 @@ def process(**keys) -> FakeProcesses:
 
 
 def reaped(made: FakeProcesses, mono: float) -> list[int | None]:
-    return [ended.exit_code for ended in made.reap(mono, 0.0)]
+    return [m.exit_code for m in made.hear(mono, 0.0) if isinstance(m, Ended)]
 
 
 def test_a_process_ends_when_its_time_is_up():
@@ -97,20 +97,99 @@ def test_an_unkillable_process_survives_and_is_named():
 def test_a_process_that_never_starts_says_why():
     made = FakeProcesses()
     made.behave("a", Behaviour(refusal="no such user"))
-    assert made.start(RUN, TASK, 0.0) == NotStarted(run_id="r1", reason="no such user")
+    made.start(RUN, TASK, 0.0)
+    assert made.hear(0.0, 0.0) == [NotStarted(run_id="r1", reason="no such user")]
     assert made.alive == {}
 
 
 def test_a_process_that_starts_has_a_pid_of_its_own():
     made = FakeProcesses()
     other = Run(id="r2", task="a", trigger=Trigger.MANUAL)
-    assert made.start(RUN, TASK, 0.0) == Started(run_id="r1", pid=1001)
-    assert made.start(other, TASK, 0.0) == Started(run_id="r2", pid=1002)
+    made.start(RUN, TASK, 0.0)
+    made.start(other, TASK, 0.0)
+    assert made.hear(0.0, 0.0) == [
+        Started(run_id="r1", pid=1001),
+        Started(run_id="r2", pid=1002),
+    ]
     assert [p.pid for p in made.of("a")] == [1001, 1002]
 
 
 def test_a_signal_to_what_is_gone_is_lost():
     assert FakeProcesses().stop("nobody", 1.0, by_force=True) is None
+
+
+# ── reapers ───────────────────────────────────────────────────────────────────────────────
+
+
+def lines(made: FakeProcesses) -> str:
+    said = made.said("r1")
+    if said is None:
+        return ""
+    return "B" + "S" * (said.pid is not None) + "X" * (said.ended is not None)
+
+
+def test_a_journal_has_a_line_for_each_step_until_the_end_is_on_record():
+    made = process(lasts=5.0)
+    assert lines(made) == "BS"
+    made.hear(5.0, 0.0)
+    assert lines(made) == "BSX"
+    made.forget(["r1"])
+    assert lines(made) == ""
+
+
+@pytest.mark.parametrize(
+    ("step", "left", "alive"),
+    [(Step.ORDER, "", 0), (Step.SPAWN, "B", 0), (Step.BORN, "B", 1), (Step.END, "BS", 0)],
+)
+def test_a_reaper_and_its_service_that_die_at_a_step_leave_what_was_written(step, left, alive):
+    made = FakeProcesses()
+    made.behave("a", Behaviour(lasts=5.0))
+    made.current.dies_at, made.current.takes_service = step, True
+    made.start(RUN, TASK, 0.0)
+    made.hear(5.0 - alive, 0.0)
+    assert (lines(made), len(made.alive)) == (left, alive)
+    assert made.service_falls
+    assert not made.current.alive
+
+
+def test_an_order_for_later_is_dropped_with_its_service_and_withdrawn_by_it():
+    made = FakeProcesses()
+    made.start(RUN, TASK, 0.0, at=5.0)
+    assert made.next_start() == 5.0
+    assert made.withdraw("r1")
+    assert made.hear(9.0, 0.0) == [NotStarted(run_id="r1", reason="stopped before it started")]
+    made.start(RUN, TASK, 0.0, at=5.0)
+    made.service_died()
+    assert made.hear(9.0, 0.0) == []
+    assert (made.orders, made.alive, lines(made)) == ({}, {}, "")
+
+
+def test_a_reaper_of_a_living_service_that_is_killed_leaves_it_the_codes():
+    made = process(lasts=5.0, code=3)
+    made.kill(made.current, 1.0, 0.0)
+    assert made.current.alive
+    assert reaped(made, 5.0) == [3]
+    assert lines(made) == "BS"
+
+
+def test_a_reaper_without_a_service_that_is_killed_leaves_no_codes():
+    made = process(lasts=5.0, code=3)
+    made.service_died()
+    made.kill(made.current, 1.0, 0.0)
+    made.service_begins()
+    made.adopt(RUN, TASK, doubted=False)
+    assert reaped(made, 5.0) == [None]
+    assert made.ends["r1"] == (3, 5.0)
+
+
+def test_a_silent_reaper_writes_and_says_nothing_until_it_goes_on():
+    made = process(lasts=5.0, code=3)
+    made.current.silent = True
+    assert reaped(made, 6.0) == []
+    assert (lines(made), len(made.alive)) == ("BS", 0)
+    made.thaw(made.current, 7.0, 0.0)
+    assert reaped(made, 7.0) == [3]
+    assert lines(made) == "BSX"
 
 
 # ── the history ───────────────────────────────────────────────────────────────────────────

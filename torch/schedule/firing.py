@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from torch.clock import FireTime, Now
 from torch.event import ClockStepped, FiresMissed
@@ -22,10 +23,25 @@ from torch.schedule.overlap import Verdict, judge
 from torch.task import Task, TaskType
 
 
+class Lead(NamedTuple):
+    """Seconds ahead of its second at which a fire that is sure to start is decided: `base`, and
+    `each` for every task that is due with it. The rows and orders of a thousand starts take their
+    time, and should be done when their second comes."""
+
+    base: float = 0.0
+    each: float = 0.0
+
+
+NO_LEAD = Lead()
+
+MOST_LEAD = 0.7
+"""Seconds ahead of a fire at which it is decided at the earliest, however many are due with it."""
+
+
 class Firing:
     def __init__(
         self, states: dict[str, TaskState], live: LiveRuns, offering: Offering, *,
-        lead: float, host: str,
+        lead: Lead, host: str,
     ) -> None:  # fmt: skip
         self._states = states
         self._live = live
@@ -39,7 +55,10 @@ class Firing:
     def wake_at(self) -> float | None:
         """When to decide next: ahead of the earliest fire, or at it if it was looked at early."""
         at = self._heap.first()
-        return at if at is None or at <= self._prepared else at - self._lead
+        return at if at is None or at <= self._prepared else at - self._lead_of(at)
+
+    def _lead_of(self, at: FireTime) -> float:
+        return min(self._lead.base + self._lead.each * self._heap.crowd(at), MOST_LEAD)
 
     def next_of(self, task: str) -> FireTime | None:
         return self._heap.get(task)
@@ -60,8 +79,10 @@ class Firing:
         # that they are decided, and the watermark that nothing before them is left.
         self._watermark = answer.watermark = max(self._watermark, until)
         # A millisecond more: what floats lose must not make a wake-up come to nothing.
-        soon = FireTime(math.floor(now.wall + self._lead + 0.001))
-        if self._lead and soon > max(until, self._prepared):
+        soon = self._heap.first()
+        if not self._lead.base or soon is None or soon <= max(until, self._prepared):
+            return
+        if soon - self._lead_of(soon) <= now.wall + 0.001:
             self._prepared = soon
             self._prepare(soon, answer)
 

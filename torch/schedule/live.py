@@ -16,7 +16,7 @@ from torch.clock import FireTime, Now
 from torch.event import RunAdopted, RunEnded, RunStarted, RunStopping
 from torch.run import Ending, Outcome, Run, State, Trigger, move
 from torch.schedule.answer import Answer
-from torch.schedule.messages import Found, Trace
+from torch.schedule.messages import Ended, Found, Trace
 from torch.task import Task
 
 
@@ -71,13 +71,18 @@ class Deadlines:
         return None
 
     def pop_due(self, mono: float) -> Iterator[tuple[str, str]]:
+        """(kind, key), each once: one look serves all runs of a daemon task, and ten thousand of
+        them may have begun one by one."""
+        told = set()
         while (at := self.first()) is not None and at <= mono:
             _, kind, key = heapq.heappop(self._heap)
             known = self._of_key[key]
             known.discard((at, kind))
             if not known:
                 del self._of_key[key]
-            yield kind, key
+            if (kind, key) not in told:
+                told.add((kind, key))
+                yield kind, key
 
 
 class LiveRuns:
@@ -129,9 +134,11 @@ class LiveRuns:
 
     def adopt(self, found: Found, now: Now, answer: Answer) -> LiveRun:
         """Takes over a run of an earlier service, with its slot and its timeout."""
+        # A reaper that does not answer may be about to begin it: then its start is still to come.
+        unborn = found.trace is Trace.ALIVE and found.pid is None
         live = LiveRun(
-            run=found.run, task=found.task, state=State.RUNNING, started=found.started,
-            pid=found.pid, adopted=True,
+            run=found.run, task=found.task, state=State.INTENT if unborn else State.RUNNING,
+            started=found.started, pid=found.pid, adopted=True,
         )  # fmt: skip
         self._runs[found.run.id] = live
         self._of_task.setdefault(found.run.task, {})[found.run.id] = live
@@ -195,19 +202,17 @@ class LiveRuns:
         elif live.fate is not None:
             self.stop(live, live.fate, now, answer, by_force=True)
 
-    def ended(
-        self, run_id: str, exit_code: int | None, at: float, reason: str, now: Now, answer: Answer
-    ) -> tuple[LiveRun, Ending] | None:
+    def ended(self, message: Ended, now: Now, answer: Answer) -> tuple[LiveRun, Ending] | None:
         """Frees the slot and records the one outcome; None if it was free already."""
-        live = self.drop(run_id)
+        live = self.drop(message.run_id)
         if live is None:
             return None
-        ending = _ending(live, exit_code, reason)
+        ending, usage, at = _ending(live, message), message.usage, message.at
         began = live.started.wall if live.started else None
-        answer.ended(live.run, at=at, ending=ending, started_at=began)
+        answer.ended(live.run, at=at, ending=ending, started_at=began, usage=usage)
         away = max(now.wall - at, 0.0) if live.adopted else 0.0  # it may have ended before us
         seconds = max(live.seconds(now.mono) - away, 0.0)
-        answer.tell(RunEnded(run=live.run, ending=ending, seconds=seconds))
+        answer.tell(RunEnded(run=live.run, ending=ending, seconds=seconds, usage=usage))
         return live, ending
 
     def drop(self, run_id: str) -> LiveRun | None:
@@ -221,15 +226,16 @@ class LiveRuns:
         return live
 
 
-def _ending(live: LiveRun, exit_code: int | None, reason: str) -> Ending:
-    """The outcome of a run that is gone. A shell reports death by signal n as 128 + n."""
-    signal = exit_code - 128 if exit_code is not None and 128 < exit_code <= 192 else None
+def _ending(live: LiveRun, ended: Ended) -> Ending:
+    """The outcome of a run that is gone. A signal is what was seen, never guessed from the code:
+    a program may exit with 143 as well as die of SIGTERM."""
+    exit_code, reason = ended.exit_code, ended.reason
     if live.fate is not None:
         outcome, reason = live.fate.outcome, live.fate.reason
     elif exit_code is None:
         outcome = Outcome.UNKNOWN
-    elif exit_code in live.task.success_codes:
+    elif exit_code in live.task.success_codes and not reason:  # else the code is not its own
         outcome = Outcome.SUCCEEDED
     else:
         outcome = Outcome.FAILED
-    return Ending(outcome=outcome, exit_code=exit_code, signal=signal, reason=reason)
+    return Ending(outcome=outcome, exit_code=exit_code, signal=ended.signal, reason=reason)

@@ -16,7 +16,7 @@ from torch.channel import Channel
 from torch.clock import FireTime, Now
 from torch.event import Event
 from torch.notice import Notice
-from torch.run import Ending, Run
+from torch.run import Ending, Run, Usage
 from torch.schedule.record import Pause, Posted, Record, Trouble
 from torch.task import Task
 
@@ -45,12 +45,12 @@ class Loaded:
 
 
 class Trace(StrEnum):
-    """What is left of a run that no end is recorded for, as its run file and /proc say."""
+    """What is left of a run that no end is recorded for, as reapers, journals and /proc say."""
 
-    NEVER_STARTED = "never started"  # proven: no run file, or an empty one that nobody holds
-    ALIVE = "alive"  # its shim holds the run file
-    ENDED = "ended"  # the shim wrote down how the command ended
-    LEFT = "left"  # the shim was killed, but processes of the run live
+    NEVER_STARTED = "never started"  # proven: no reaper has begun it, or can
+    ALIVE = "alive"  # its reaper lives, and has it or does not answer
+    ENDED = "ended"  # its exit code is written down
+    LEFT = "left"  # its reaper was killed, but processes of the run live
     GONE = "gone"  # nothing says how it ended, and nothing of it lives
 
 
@@ -58,8 +58,8 @@ class Trace(StrEnum):
 class Found:
     """One unfinished run of an earlier service. `task` is the definition it started with.
 
-    `pid` and `started` are set for ALIVE and LEFT, `exit_code` for ENDED, `at` (wall seconds)
-    is when it ended, as well as that is known.
+    `pid` and `started` are set for ALIVE and LEFT; `exit_code`, `signal` and `usage` for ENDED,
+    as in `Ended`; `at` (wall seconds) is when it ended, as well as that is known.
     """
 
     run: Run
@@ -72,6 +72,8 @@ class Found:
     pid: int | None = None
     started: Now | None = None
     exit_code: int | None = None
+    signal: int | None = None
+    usage: Usage | None = None
     at: float | None = None
     reason: str = ""
     recorded: bool = True  # False: the history does not know it (it was lost); the run file does
@@ -96,8 +98,11 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
+    """`at`: when its process began; None: now."""
+
     run_id: str
     pid: int
+    at: Now | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +115,15 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A run's process is gone. `exit_code` None: nobody knows it (the shim was killed)."""
+    """A run's process is gone. `exit_code` None: nobody knows it. `signal`: the command died of
+    it, and `exit_code` is 128 + signal, as a shell says. A code by itself proves no signal.
+    `reason`: why nobody knows the code, or why it is no success though it is among those."""
 
     run_id: str
     exit_code: int | None
     at: float  # wall seconds
+    signal: int | None = None
+    usage: Usage | None = None
     reason: str = ""
 
 

@@ -47,10 +47,12 @@ class Offering:
 
     def offer(
         self, state: TaskState, run: Run, now: Now, answer: Answer, *,
-        in_turn: bool = False, recorded: bool = False,
+        in_turn: bool = False, recorded: bool = False, wanted: float | None = None,
     ) -> None:  # fmt: skip
         """Gives one fire its disposition. `in_turn`: it waits where the policy would skip it;
-        `recorded`: it has its row already."""
+        `recorded`: it has its row already. `wanted`: that row says that a reaper was told of
+        it; if it waits now, the row says so again, and since when: else it could be taken for a
+        run that has a slot."""
         task = state.task
         if not in_turn:
             self._supersede(state, run, now, answer)
@@ -70,8 +72,8 @@ class Offering:
         else:
             if verdict is Verdict.REPLACE:
                 self._make_room(state, now, answer)
-            if not recorded:
-                answer.intend(run, task, not_before=now.wall)
+            if not recorded or wanted is not None:
+                answer.intend(run, task, not_before=now.wall if wanted is None else wanted)
             state.waiting.append(run)
             self._waits[run.id] = state
             answer.tell(FireQueued(run=run, reason=f"{live} live, max is {task.max}"))

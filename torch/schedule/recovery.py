@@ -1,7 +1,7 @@
 """What becomes of the runs an earlier service left unfinished.
 
 Owns the decisions of the recovery table (ARCHITECTURE.md, Recovery): what lives is adopted with
-its slot and timeout, what ended is recorded with the code the shim wrote down, what is proven
+its slot and timeout, what ended is recorded with the code its reaper wrote down, what is proven
 never to have started is offered again, and where nothing is known the outcome is `unknown`,
 never a guess. How each is told apart is torch/daemon/recover.py's.
 """
@@ -49,7 +49,10 @@ class Recovery:
         if found.trace in (Trace.ALIVE, Trace.LEFT):
             return None
         at = now.wall if found.at is None else found.at
-        return Ended(run_id=found.run.id, exit_code=found.exit_code, at=at, reason=found.reason)
+        return Ended(
+            run_id=found.run.id, exit_code=found.exit_code, at=at, signal=found.signal,
+            usage=found.usage, reason=found.reason,
+        )  # fmt: skip
 
     def offer_in_turn(self, now: Now, answer: Answer) -> None:
         """Fires of `catch_up: all` come before those that fell due later."""
@@ -79,7 +82,8 @@ class Recovery:
         if why := _no_more(state, run):
             self._offering.skip(run, why, now, answer, recorded=True)
         elif state is not None and begin > now.wall:
-            self._offering.delay(state, run, begin, now, answer, recorded=True)
+            told = found.not_before is None
+            self._offering.delay(state, run, begin, now, answer, recorded=not told)
         elif state is not None:
             why = self._too_late(state, found, now)
             if why:
@@ -87,7 +91,10 @@ class Recovery:
                 self._offering.skip(run, why, now, answer, recorded=True, outcome=outcome)
             else:
                 in_turn = state.task.catch_up is CatchUp.ALL
-                self._offering.offer(state, run, now, answer, recorded=True, in_turn=in_turn)
+                wanted = None if found.not_before is not None else begin or found.recorded_at
+                self._offering.offer(
+                    state, run, now, answer, recorded=True, in_turn=in_turn, wanted=wanted
+                )
 
     def _too_late(self, state: TaskState, found: Found, now: Now) -> str:
         """Why the fire is missed, as catch_up and start_within say; '' if it still starts."""

@@ -29,7 +29,7 @@ from torch.run import Ending, Outcome, Trigger
 from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
 from torch.schedule.asking import Asking
-from torch.schedule.firing import Firing, may_fire
+from torch.schedule.firing import NO_LEAD, Firing, Lead, may_fire
 from torch.schedule.live import Deadlines, LiveRun, LiveRuns
 from torch.schedule.messages import (
     Command,
@@ -62,8 +62,8 @@ from torch.schedule.watching import Watching
 
 
 class Scheduler:
-    def __init__(self, *, run_ids: Iterator[str], lead: float = 0.0, host: str = "") -> None:
-        """`lead`: seconds by which fires that are sure to start are decided ahead, under 1.
+    def __init__(self, *, run_ids: Iterator[str], lead: Lead = NO_LEAD, host: str = "") -> None:
+        """`lead`: by how much fires that are sure to start are decided ahead.
         `host`: a name for this host that stays the same; jitter is picked by it."""
         self._states: dict[str, TaskState] = {}
         self._deadlines = Deadlines()
@@ -172,15 +172,14 @@ class Scheduler:
     # ── the life of a run ─────────────────────────────────────────────────────────────────
 
     def _on_started(self, message: Started, now: Now, answer: Answer) -> None:
-        live = self.live.started(message.run_id, message.pid, now, answer)
+        since = message.at or now
+        live = self.live.started(message.run_id, message.pid, since, answer)
         state = self._states.get(live.run.task) if live else None
         if state is not None and state.keeper is not None:
-            state.keeper.started(state.task, self._deadlines, now)
+            state.keeper.started(state.task, self._deadlines, since)
 
     def _on_ended(self, message: Ended, now: Now, answer: Answer) -> None:
-        found = self.live.ended(
-            message.run_id, message.exit_code, message.at, message.reason, now, answer
-        )
+        found = self.live.ended(message, now, answer)
         if found is not None:
             self._after(*found, message.at, now, answer)
 
@@ -191,7 +190,7 @@ class Scheduler:
                 fate = Ending(outcome=Outcome.FAILED, reason=message.reason)
             else:  # stopped before it began: it never became a run
                 fate = Ending(outcome=Outcome.SKIPPED, reason=live.fate.reason)
-            answer.ended(live.run, at=now.wall, ending=fate)
+            answer.ended(live.run, at=now.wall, ending=fate, never_began=True)
             answer.tell(RunNotStarted(run=live.run, reason=fate.reason))
             self._after(live, fate, now.wall, now, answer)
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -106,14 +106,28 @@ class Heap:
     def __init__(self) -> None:
         self._heap: list[tuple[FireTime, str]] = []
         self._at: dict[str, FireTime] = {}
+        self._crowd: Counter[FireTime] = Counter()  # tasks at an instant
 
     def set(self, name: str, at: FireTime | None) -> None:
         """Gives the task this next fire, or none. An older place of it dies where it lies."""
-        if at is None:
-            self._at.pop(name, None)
-        elif self._at.get(name) != at:
+        if self._at.get(name) == at:
+            return
+        self._leave(name)
+        if at is not None:
             self._at[name] = at
+            self._crowd[at] += 1
             heapq.heappush(self._heap, (at, name))
+
+    def _leave(self, name: str) -> None:
+        before = self._at.pop(name, None)
+        if before is not None:
+            self._crowd[before] -= 1
+            if not self._crowd[before]:
+                del self._crowd[before]
+
+    def crowd(self, at: FireTime) -> int:
+        """How many tasks have this next fire."""
+        return self._crowd[at]
 
     def get(self, name: str) -> FireTime | None:
         return self._at.get(name)
@@ -128,7 +142,7 @@ class Heap:
         names = []
         while (at := self.first()) is not None and at <= until:
             name = heapq.heappop(self._heap)[1]
-            del self._at[name]
+            self._leave(name)
             names.append(name)
         return names
 

@@ -3,7 +3,9 @@ history in memory, and a world that joins them to the real core."""
 
 from torch.testing.clock import FakeClock
 from torch.testing.history import FakeHistory, Row
-from torch.testing.processes import Behaviour, FakeProcesses
+from torch.testing.lives import Behaviour
+from torch.testing.processes import FakeProcesses
+from torch.testing.reaper import Step
 from torch.testing.tasks import cron, daemon
 from torch.testing.world import World
 
@@ -13,6 +15,7 @@ __all__ = [
     "FakeHistory",
     "FakeProcesses",
     "Row",
+    "Step",
     "World",
     "cron",
     "daemon",

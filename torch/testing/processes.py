@@ -1,238 +1,300 @@
-"""Processes that live as long and end as badly as a test wants, and the run files they leave.
+"""The reapers of one host in memory, what they start, and what is left when one is killed.
 
-Owns what is alive, and the evidence that outlives a service: a shim that waits to be released
-dies with its service and leaves an empty file, one that was released goes on and writes down
-how its command ended. A file stays until its end is recorded.
+Owns who is the parent of what lives, and the evidence that outlives a service. Each service
+has a reaper of its own: it writes B, starts the process, writes S, and X when it has ended. A
+reaper outlives its service and finishes what it has. If it is killed while its service lives,
+the service is the parent of its processes and learns their codes; else nobody does.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from torch.run import Run
-from torch.schedule.evidence import SHIM_KILLED
-from torch.schedule.messages import Ended, NotStarted, Started, Survived
+from torch.schedule.evidence import NOTHING_SAID, REAPER_KILLED
+from torch.schedule.messages import Ended, NotStarted, Started
 from torch.task import Task
+from torch.testing.heard import Heard
+from torch.testing.lives import Lives, Parent, Process
+from torch.testing.reaper import FakeReaper, Order, Said, Step
 
-_SIGTERM, _SIGKILL = 128 + 15, 128 + 9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behaviour:
-    """What the processes of a task do; durations in seconds.
-
-    `lasts` None: it runs until it is stopped. `term_lasts` None: it ignores SIGTERM.
-    `code` None: nobody knows it, its shim was killed at the very end; `shim_lasts`: it is
-    killed so long after the start, and the command lives on. `refusal`: it never starts, and
-    why. `unkillable`: even SIGKILL does not end it.
-    """
-
-    lasts: float | None = 1.0
-    code: int | None = 0
-    term_lasts: float | None = 0.0
-    term_code: int | None = _SIGTERM
-    shim_lasts: float | None = None
-    refusal: str = ""
-    unkillable: bool = False
+WITHDRAWN = "stopped before it started"
 
 
-@dataclass(slots=True, kw_only=True)
-class FakeRunFile:
-    """What a look at it would say now; `began` is monotonic, `changed` wall seconds."""
-
-    run: Run
-    task: Task
-    held: bool = True
-    shim: int | None = None
-    code: int | None = None
-    began: float = 0.0
-    changed: float = 0.0
-
-    @property
-    def empty(self) -> bool:
-        """A fake shim writes whole lines or none."""
-        return self.shim is None and self.code is None
-
-
-@dataclass(slots=True, kw_only=True)
-class Process:
-    run: Run
-    task: Task
-    pid: int
-    behaviour: Behaviour
-    ends_at: float | None  # monotonic
-    code: int | None
-    termed: bool = False
-    shim_dies_at: float | None = None  # monotonic
-    watched: bool = True  # the service will hear of its end
-
-
-class FakeProcesses:
-    """What is alive, by run id. Give a task's next processes another behaviour with `behave`.
-
-    `pids`: so many different ones are given, in turn, to whatever needs one.
-    """
+class FakeProcesses(Lives):
+    """What is alive, by run id, and what its reapers know of it."""
 
     def __init__(self, *, pids: int = 30_000) -> None:
-        self.alive: dict[str, Process] = {}
-        self.held: dict[str, tuple[float, Run, Task]] = {}  # to be released at a mono instant
-        self.files: dict[str, FakeRunFile] = {}
-        self.ends: dict[str, tuple[int | None, float]] = {}  # (true code, how long it lived)
-        self._behaviours: dict[str, Behaviour] = {}
-        self._pid = 0
-        self._pids = pids
-        self._ends: list[tuple[float, str]] = []  # a heap; what is not so any more is passed over
-        self._living: Counter[str] = Counter()  # by task
-        self._unheard: list[Ended] = []
+        super().__init__(pids=pids)
+        self.current = FakeReaper()  # of the newest service
+        self.reapers = [self.current]  # with those whose journals remain
+        self.heard = Heard()
+        self.given: dict[str, FakeReaper] = {}  # which one has the run in orders or journal
+        self.doubted: dict[str, Order] = {}  # adopted; a silent reaper may begin it, or not
+        self.serving = True  # the newest service lives
+        self.service_falls = False  # it was killed together with its reaper
 
-    def behave(self, task: str, behaviour: Behaviour) -> None:
-        self._behaviours[task] = behaviour
+    @property
+    def orders(self) -> dict[str, Order]:
+        """What reapers were told to start and have not begun, by run id."""
+        return {run_id: order for r in self.reapers for run_id, order in r.orders.items()}
 
-    def of(self, task: str) -> list[Process]:
-        """The live processes of a task, oldest first."""
-        return [process for process in self.alive.values() if process.run.task == task]
-
-    def count(self, task: str) -> int:
-        """Its live processes, and those that wait to be released."""
-        return self._living[task]
+    def said(self, run_id: str) -> Said | None:
+        """The lines of the run in a journal."""
+        reaper = self.given.get(run_id)
+        return reaper.journal.get(run_id) if reaper is not None else None
 
     # ── what a service does ───────────────────────────────────────────────────────────────
 
-    def prepare(self, run: Run, task: Task, until: float) -> None:
-        """Its shim is there and waits to be released, until this monotonic instant."""
-        self.held[run.id] = (until, run, task)
-        self.files[run.id] = FakeRunFile(run=run, task=task)
-        self._living[run.task] += 1
+    def start(
+        self, run: Run, task: Task, mono: float, wall: float = 0.0, *, at: float | None = None
+    ) -> None:
+        """Its reaper is told to start it, at once or at the monotonic instant `at`."""
+        self.heard.watched.add(run.id)
+        self._give(Order(run=run, task=task, at=at), mono, wall)
 
     def withdraw(self, run_id: str) -> bool:
-        """A shim that waits ends and has started nothing; False if there is none."""
-        held = self.held.pop(run_id, None)
-        if held is not None:
-            self._living[held[1].task] -= 1
-            self.files[run_id].held = False
-        return held is not None
+        """What was not begun never begins; False if there is no such order. The answer of a
+        silent reaper comes when it goes on."""
+        order = self.doubted.get(run_id) or self.current.orders.get(run_id)
+        if order is None:
+            return False
+        order.withdrawn = True
+        if run_id in self.current.orders and not self.current.silent:
+            self._drop(self.current, run_id)
+            self.heard.tell(NotStarted(run_id=run_id, reason=WITHDRAWN))
+        return True
 
-    def release(self, mono: float, wall: float = 0.0) -> list[Started | NotStarted]:
-        """Begins what has waited long enough."""
-        due = [run_id for run_id, (until, _, _) in self.held.items() if until <= mono]
-        begun = []
-        for run_id in due:
-            _, run, task = self.held.pop(run_id)
-            self._living[run.task] -= 1
-            begun.append(self.start(run, task, mono, wall))
-        return begun
+    def service_begins(self) -> None:
+        """A new service, with a reaper of its own; reapers that have nothing left have ended."""
+        self.serving, self.service_falls, self.current = True, False, FakeReaper()
+        self.reapers = [r for r in self.reapers if r.journal or r.orders or r.ended]
+        self.reapers.append(self.current)
 
-    def start(self, run: Run, task: Task, mono: float, wall: float = 0.0) -> Started | NotStarted:
-        behaviour = self._behaviours.get(run.task, Behaviour())
-        if behaviour.refusal:
-            self.files.pop(run.id, None)
-            return NotStarted(run_id=run.id, reason=behaviour.refusal)
-        pid = self._next_pid()
-        process = self.alive[run.id] = Process(
-            run=run, task=task, pid=pid, behaviour=behaviour, ends_at=None, code=behaviour.code
-        )
-        self.files[run.id] = FakeRunFile(run=run, task=task, shim=pid, began=mono, changed=wall)
-        self._living[run.task] += 1
-        if behaviour.lasts is not None:
-            self._end_at(process, mono + behaviour.lasts)
-        if behaviour.shim_lasts is not None:
-            process.shim_dies_at = mono + behaviour.shim_lasts
-            heapq.heappush(self._ends, (process.shim_dies_at, run.id))
-        return Started(run_id=run.id, pid=pid)
-
-    def stop(self, run_id: str, mono: float, *, by_force: bool) -> Survived | None:
-        """A signal arrives; one to what is gone is lost."""
-        process = self.alive.get(run_id)
-        if process is None:
-            return None
-        if by_force and process.behaviour.unkillable:
-            return Survived(run_id=run_id, processes=(f"{process.pid} {run_id}",))
-        if by_force:
-            process.code = _SIGKILL
-            self._end_at(process, mono)
-        elif not process.termed and process.behaviour.term_lasts is not None:
-            ends_at = mono + process.behaviour.term_lasts
-            process.termed = True
-            if process.ends_at is None or ends_at <= process.ends_at:
-                process.code = process.behaviour.term_code
-                self._end_at(process, ends_at)
-        return None
-
-    def watch(self, run_id: str) -> None:
-        """A new service takes it over, and will hear of its end."""
-        self.alive[run_id].watched = True
+    def adopt(self, run: Run, task: Task, *, doubted: bool) -> None:
+        """A new service takes it over, and will hear of its end. `doubted`: nobody knows
+        whether it began, before a silent reaper answers or is dead."""
+        self.heard.watched.add(run.id)
+        if doubted:
+            self.doubted[run.id] = Order(run=run, task=task)
 
     def forget(self, run_ids: Iterable[str]) -> None:
-        """Their ends are on record: the run files go."""
+        """Their ends are on record: their lines go."""
         for run_id in run_ids:
-            if run_id not in self.alive:
-                self.files.pop(run_id, None)
+            reaper = self.given.get(run_id)
+            if reaper is None or run_id in self.alive or run_id in reaper.ended:
+                continue
+            self.heard.is_recorded(run_id)
+            if reaper.journal.pop(run_id, None) is not None:
+                del self.given[run_id]
 
-    # ── what happens to it ────────────────────────────────────────────────────────────────
+    # ── what befalls services and reapers ─────────────────────────────────────────────────
 
     def service_died(self) -> None:
-        """What waits to be released ends; what lives goes on, and nobody hears of its end."""
-        for run_id in [*self.held]:
-            self.withdraw(run_id)
+        """What lives goes on, and nobody hears of its end. A reaper drops what it has not
+        begun, if it is not silent: then it does so later."""
+        self.serving = False
+        if self.current.alive and not self.current.silent:
+            for run_id in [*self.current.orders]:
+                self._drop(self.current, run_id)
         for process in self.alive.values():
-            process.watched = False
-        self._unheard = []
+            if process.parent is Parent.SERVICE:
+                process.parent = Parent.INIT
+                self.heard.excused.add(process.run.id)
+        self.heard.service_died()
+        self.doubted.clear()
+
+    def kill(self, reaper: FakeReaper, mono: float, wall: float) -> None:
+        """SIGKILL. The service that started it, if it lives, is the parent of its processes
+        from now on, starts another reaper, and gives it what this one had not begun."""
+        if not reaper.alive:
+            return
+        reaper.alive = reaper.silent = False
+        if reaper is self.current and self.serving and reaper.takes_service:
+            self.service_died()
+            self.service_falls = True
+        own = reaper is self.current and self.serving
+        orders, ended = [*reaper.orders.values()], reaper.ended
+        reaper.ended = {}
+        for run_id in [*reaper.orders]:
+            self._drop(reaper, run_id)
+        for run_id, code in ended.items():
+            self.heard.tell_alone(run_id, code if own else None, wall, REAPER_KILLED)
+        for run_id, said in [*reaper.journal.items()]:
+            if said.ended is None and run_id not in ended:
+                self._orphan(said, mono, wall, own=own)
+        if own:
+            self.current = FakeReaper()
+            self.reapers.append(self.current)
+            for order in orders:
+                self._give(order, mono, wall)
+        self._resolve(mono, wall)
+
+    def thaw(self, reaper: FakeReaper, mono: float, wall: float) -> None:
+        """SIGCONT. What its service told it before that one died it reads now, and begins what
+        was to begin at once; then it hears that the service is dead."""
+        if not reaper.silent:
+            return
+        reaper.silent = False
+        own = reaper is self.current and self.serving
+        for run_id, order in [*reaper.orders.items()]:
+            if run_id not in reaper.orders:  # it was killed meanwhile
+                break
+            if order.withdrawn or (order.at is not None and not own):
+                self._drop(reaper, run_id)
+                if own:
+                    self.heard.tell(NotStarted(run_id=run_id, reason=WITHDRAWN))
+            elif order.at is None or order.at <= mono:
+                self._begin(reaper, order, mono, wall)
+        ended, reaper.ended = reaper.ended, {}
+        for run_id, code in ended.items():
+            self._write_end(reaper, run_id, code, wall)
+        for run_id, said in reaper.journal.items():  # it says that it has not the run
+            if not said.held and said.ended is None:
+                self.heard.tell_alone(run_id, None, wall, NOTHING_SAID)
+        self._resolve(mono, wall)
 
     def host_died(self) -> None:
-        """Nothing lives any more, and no shim had time to write anything."""
+        """Nothing lives any more, and no reaper had time to write anything."""
         self.service_died()
+        for reaper in self.reapers:
+            for run_id in [*reaper.orders]:
+                self._drop(reaper, run_id)
+            self.heard.excused |= {
+                run_id for run_id, s in reaper.journal.items() if s.ended is None
+            }
+            reaper.alive = reaper.silent = False
+            reaper.ended = {}
         for run_id in self.alive:
-            self.files[run_id].held = False
             self.ends[run_id] = (None, 0.0)
         self.alive.clear()
         self._living.clear()
+        self.current = FakeReaper()
+        self.reapers.append(self.current)
 
-    def first_end(self) -> float | None:
-        """When the next process ends by itself, monotonic."""
-        while self._ends:
-            at, run_id = self._ends[0]
-            process = self.alive.get(run_id)
-            if process is not None and at in (process.ends_at, process.shim_dies_at):
-                return at
-            heapq.heappop(self._ends)
-        return None
+    # ── time ──────────────────────────────────────────────────────────────────────────────
+
+    def next_start(self) -> float | None:
+        """When the next process begins that waits for its instant, monotonic."""
+        if self.current.silent:
+            return None
+        return min((o.at for o in self.current.orders.values() if o.at is not None), default=None)
 
     def settle(self, mono: float, wall: float) -> None:
         """Whatever ends by now has ended, at its own instant, whoever hears of it."""
         while (at := self.first_end()) is not None and at <= mono:
             process = self.alive[heapq.heappop(self._ends)[1]]
-            file = self.files[process.run.id]
-            if at == process.shim_dies_at:
-                process.shim_dies_at, process.code, file.held = None, None, False
-            if at == process.ends_at:
-                self._end(process, file, wall - (mono - at))
+            then = wall - (mono - at)
+            if at == process.reaper_dies_at:
+                process.reaper_dies_at = None
+                self.kill(self.given[process.run.id], at, then)
+            if at == process.ends_at and process.run.id in self.alive:
+                self._end(process, at, then)
 
-    def reap(self, mono: float, wall: float) -> list[Ended]:
-        """Takes out what has ended by now, oldest end first."""
+    def hear(self, mono: float, wall: float) -> list[Started | NotStarted | Ended]:
+        """Begins what has waited long enough; takes out what the service has to hear."""
+        if not self.current.silent:
+            for run_id, order in [*self.current.orders.items()]:
+                # A reaper that is killed on the way leaves the rest to another one.
+                if order.at is not None and order.at <= mono and run_id in self.current.orders:
+                    self._begin(self.current, order, mono, wall)
         self.settle(mono, wall)
-        ended, self._unheard = self._unheard, []
-        return ended
+        return self.heard.take()
 
-    def _end(self, process: Process, file: FakeRunFile, at: float) -> None:
-        del self.alive[process.run.id]
-        self._living[process.run.task] -= 1
-        code = process.code if file.held else None
-        file.held, file.code, file.changed = False, code, at
-        self.ends[process.run.id] = (code, (process.ends_at or 0.0) - file.began)
-        if process.watched:
-            reason = SHIM_KILLED if code is None else ""
-            self._unheard.append(Ended(run_id=process.run.id, exit_code=code, at=at, reason=reason))
+    # ── beginning ─────────────────────────────────────────────────────────────────────────
 
-    def _end_at(self, process: Process, mono: float) -> None:
-        process.ends_at = mono
-        heapq.heappush(self._ends, (mono, process.run.id))
+    def _give(self, order: Order, mono: float, wall: float) -> None:
+        reaper, run_id = self.current, order.run.id
+        if order.withdrawn:
+            self.heard.tell(NotStarted(run_id=run_id, reason=WITHDRAWN))
+            return
+        reaper.orders[run_id] = order
+        self.given[run_id] = reaper
+        self._living[order.run.task] += 1
+        if not reaper.silent and (order.at is None or order.at <= mono):
+            self._begin(reaper, order, mono, wall)
 
-    def _next_pid(self) -> int:
-        taken = {process.pid for process in self.alive.values()} if self._pids < 1000 else ()
-        while True:
-            self._pid = self._pid % self._pids + 1
-            if 1000 + self._pid not in taken:
-                return 1000 + self._pid
+    def _drop(self, reaper: FakeReaper, run_id: str) -> None:
+        self._living[reaper.orders.pop(run_id).run.task] -= 1
+        del self.given[run_id]
+
+    def _begin(self, reaper: FakeReaper, order: Order, mono: float, wall: float) -> None:
+        run, task = order.run, order.task
+        if reaper.dies_at is Step.ORDER:
+            self.kill(reaper, mono, wall)
+            return
+        del reaper.orders[run.id]
+        said = reaper.journal[run.id] = Said(run=run, task=task, began=mono)
+        refusal = self._behaviour(run.task).refusal
+        if reaper.dies_at is Step.SPAWN or refusal:
+            self._living[run.task] -= 1
+            self.heard.excused.add(run.id)  # nobody but the reaper knows that no process exists
+            if reaper.dies_at is Step.SPAWN:
+                self.kill(reaper, mono, wall)
+            else:
+                said.held = False
+                self.heard.tell(NotStarted(run_id=run.id, reason=refusal))
+            return
+        process = self._spawn(run, task, mono, wall)
+        if reaper.dies_at is Step.BORN:
+            self.kill(reaper, mono, wall)
+        else:
+            said.pid = process.pid
+            self.heard.tell(Started(run_id=run.id, pid=process.pid))
+
+    def _resolve(self, mono: float, wall: float) -> None:
+        """What no reaper can begin any more never began: the service starts it itself."""
+        silent = any(r.silent for r in self.reapers if r is not self.current)
+        for run_id, order in [*self.doubted.items()]:
+            if run_id not in self.doubted:  # a reaper was killed over the one before
+                continue
+            if self.said(run_id) is not None:
+                del self.doubted[run_id]
+                if order.withdrawn:
+                    self.stop(run_id, mono, by_force=False)
+            elif not silent:
+                del self.doubted[run_id]
+                self._give(order, mono, wall)
+
+    # ── ending ────────────────────────────────────────────────────────────────────────────
+
+    def _end(self, process: Process, mono: float, wall: float) -> None:
+        run_id, reaper = process.run.id, self.given[process.run.id]
+        self._bury(process, mono)
+        if process.parent is Parent.INIT:
+            self.heard.tell_alone(run_id, None, wall, REAPER_KILLED)
+        elif process.parent is Parent.SERVICE:
+            self.heard.tell_alone(run_id, process.code, wall, REAPER_KILLED)
+        elif reaper.silent or reaper.dies_at is Step.END:
+            reaper.ended[run_id] = process.code
+            if reaper.silent:
+                self.heard.late.add(run_id)
+            else:
+                self.kill(reaper, mono, wall)
+        else:
+            self._write_end(reaper, run_id, process.code, wall)
+
+    def _write_end(self, reaper: FakeReaper, run_id: str, code: int | None, wall: float) -> None:
+        said = reaper.journal[run_id]
+        said.held = False
+        if code is None:
+            self.heard.tell_alone(run_id, None, wall, REAPER_KILLED)
+            return
+        said.code, said.ended = code, wall
+        self.heard.tell(Ended(run_id=run_id, exit_code=code, at=wall))
+
+    def _orphan(self, said: Said, mono: float, wall: float, *, own: bool) -> None:
+        """The reaper of a run that has not ended was killed."""
+        process = self.alive.get(said.run.id)
+        if own and said.pid is None and process is not None and process.ends_at == mono:
+            self._bury(process, mono)  # a zombie, and no line says whose
+            process = None
+        if process is None:
+            self.heard.tell_alone(said.run.id, None, wall, NOTHING_SAID)
+            return
+        process.parent = Parent.SERVICE if own else Parent.INIT
+        if not own:
+            self.heard.excused.add(said.run.id)
+        if said.pid is None:  # found by its mark
+            self.heard.tell(Started(run_id=said.run.id, pid=process.pid))

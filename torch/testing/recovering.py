@@ -1,7 +1,7 @@
 """What a new service finds of the old one, in memory: torch.daemon.recover on fakes.
 
-Owns the reading of the fake history's rows and the fake run files; what they mean is told by
-the same function as in the service.
+Owns the reading of the fake history's rows and of what fake reapers say and wrote; what that
+means is told by the same function as in the service.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from torch.channel import Channel
 from torch.clock import Now
 from torch.definition import from_text
 from torch.run import Run, Trigger
-from torch.schedule.evidence import judge
+from torch.schedule.evidence import Holder, Traces, judge
 from torch.schedule.expression import Expression
 from torch.schedule.messages import Found, Loaded, Recovered, Trace
 from torch.task import Task, TaskType
 from torch.testing.history import FakeHistory, Row
-from torch.testing.processes import FakeProcesses, FakeRunFile
+from torch.testing.processes import FakeProcesses
+from torch.testing.reaper import Said
 
 
 def found(
@@ -29,18 +30,19 @@ def found(
     rows = history.unfinished()
     of_rows = [_of_row(row, processes, tasks, boot_id, now) for row in rows]
     known = {row.run.id for row in rows}
-    strays = [file for run_id, file in processes.files.items() if run_id not in known]
-    recorded = history.is_recorded(file.run.id for file in strays)
-    of_files = [
-        _of_file(file, tasks, now) for file in strays if file.held and file.run.id not in recorded
+    journals = [said for reaper in processes.reapers for said in reaper.journal.values()]
+    strays = [said for said in journals if said.run.id not in known]
+    recorded = history.is_recorded(said.run.id for said in strays)
+    of_journals = [
+        _of_journal(said, processes, tasks, now)
+        for said in strays
+        if said.run.id in processes.alive and said.run.id not in recorded
     ]
-    for file in strays:
-        if not file.held:
-            processes.forget([file.run.id])
-    for each in (*of_rows, *of_files):
-        if each.run.id in processes.alive:
-            processes.watch(each.run.id)
-    return (*of_rows, *of_files)
+    processes.forget(said.run.id for said in strays)
+    for each in (*of_rows, *of_journals):
+        if each.trace in (Trace.ALIVE, Trace.LEFT):
+            processes.adopt(each.run, each.task, doubted=each.pid is None)
+    return (*of_rows, *of_journals)
 
 
 def first_messages(
@@ -78,45 +80,59 @@ def first_messages(
 def _of_row(
     row: Row, processes: FakeProcesses, tasks: Mapping[str, Task], boot_id: str, now: Now
 ) -> Found:
-    run, file = row.run, processes.files.get(row.run.id)
+    run, process = row.run, processes.alive.get(row.run.id)
+    said, traces = processes.said(run.id), traces_of(run.id, processes)
     trace, reason = judge(
-        file, waits=row.not_before is not None, started=row.started_at is not None,
-        same_boot=row.boot_id == boot_id, alive=run.id in processes.alive,
+        traces, waits=row.not_before is not None, started=row.started_at is not None,
+        same_boot=row.boot_id == boot_id, alive=process is not None,
     )  # fmt: skip
-    if trace is Trace.NEVER_STARTED:
-        processes.forget([run.id])
-    begun = file is not None and file.shim is not None
-    ended = file is not None and trace is Trace.ENDED
+    over = said if trace is Trace.ENDED else None
+    began = said.began if said is not None and said.pid is not None else None
+    if process is not None:  # a look at it says when it began
+        began = process.began
     return Found(
         run=run, trace=trace, task=_definition(row, tasks), recorded_at=row.recorded_at,
-        not_before=row.not_before, fate=row.fate if row.boot_id == boot_id or ended else None,
+        not_before=row.not_before, fate=row.fate if row.boot_id == boot_id or over else None,
         stopping_at=row.stopping_at, reason=reason,
-        pid=file.shim if file is not None else None,
-        started=_began(file, now) if begun and file is not None else None,
-        exit_code=file.code if ended and file is not None else None,
-        at=file.changed if ended and file is not None else None,
+        pid=process.pid if process is not None else traces.pid,
+        started=None if began is None else _began(began, now),
+        exit_code=over.code if over is not None else None,
+        at=over.ended if over is not None else None,
     )  # fmt: skip
 
 
-def _of_file(file: FakeRunFile, tasks: Mapping[str, Task], now: Now) -> Found:
+def traces_of(run_id: str, processes: FakeProcesses) -> Traces:
+    """What the reapers that live and the journals of all say of the run."""
+    said = processes.said(run_id)
+    if said is None:  # what a silent reaper was told, only that reaper knows
+        silent = any(reaper.silent for reaper in processes.reapers)
+        return Traces(holder=Holder.SILENT if silent else Holder.GONE)
+    return Traces(
+        holder=processes.given[run_id].holds(run_id), begun=True, pid=said.pid,
+        ended=said.ended is not None,
+    )  # fmt: skip
+
+
+def _of_journal(said: Said, processes: FakeProcesses, tasks: Mapping[str, Task], now: Now) -> Found:
     """Its environment says whose run it is."""
-    task = tasks.get(file.run.task)
+    process, lives = processes.alive[said.run.id], processes.given[said.run.id].alive
+    task = tasks.get(said.run.task)
     kept = task is not None and task.type is TaskType.DAEMON
     by_hand = Trigger.DAEMON if kept else Trigger.MANUAL
     run = Run(
-        id=file.run.id, task=file.run.task, attempt=file.run.attempt,
-        trigger=by_hand if file.run.fire_time is None else Trigger.SCHEDULE,
-        fire_time=file.run.fire_time,
+        id=said.run.id, task=said.run.task, attempt=said.run.attempt,
+        trigger=by_hand if said.run.fire_time is None else Trigger.SCHEDULE,
+        fire_time=said.run.fire_time,
     )  # fmt: skip
-    began = _began(file, now)
+    began = _began(process.began, now)
     return Found(
-        run=run, trace=Trace.ALIVE, task=task or _nameless(run), recorded_at=began.wall,
-        pid=file.shim, started=began,
+        run=run, trace=Trace.ALIVE if lives else Trace.LEFT, task=task or _nameless(run),
+        recorded_at=began.wall, pid=process.pid, started=began,
     )  # fmt: skip
 
 
-def _began(file: FakeRunFile, now: Now) -> Now:
-    return Now(now.wall - (now.mono - file.began), file.began)
+def _began(mono: float, now: Now) -> Now:
+    return Now(now.wall - (now.mono - mono), mono)
 
 
 def _definition(row: Row, tasks: Mapping[str, Task]) -> Task:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from torch.event import Event
 from torch.notice import Notice
 from torch.run import Run
+from torch.schedule.firing import Lead
 from torch.schedule.messages import (
     Command,
     Leave,
     Message,
-    NotStarted,
     Send,
     Sent,
     Start,
@@ -41,7 +41,7 @@ RETRY = 1.0
 """Seconds between tries to write what is owed, as torch.daemon.recorder has it."""
 
 LONGEST_WAIT = 1.0
-"""Seconds a spawned shim may wait for its instant, as torch.daemon.supervisor has it."""
+"""Seconds a start may be prepared ahead of its instant, as torch.daemon.supervisor has it."""
 
 
 class Died(Exception):
@@ -66,7 +66,7 @@ class Seen:
 class FakeService:
     def __init__(
         self, *, clock: FakeClock, processes: FakeProcesses, history: FakeHistory, seen: Seen,
-        base: int, prefix: str, lead: float, boot_id: str,
+        base: int, prefix: str, lead: Lead, boot_id: str,
     ) -> None:  # fmt: skip
         self.scheduler = Scheduler(
             lead=lead, host="here", run_ids=(f"{prefix}{n}" for n in itertools.count(1))
@@ -101,19 +101,20 @@ class FakeService:
             self.kept |= any(isinstance(m, StopAsked) and m.mode is StopMode.KEEP for m in heard)
             commands = [command for each in answers for command in each]
             self._perform(commands)
-            self.inbox.extend(self._processes.reap(self._clock.mono, self._clock.wall))
+            self.hear()
         return answer
+
+    def hear(self) -> None:
+        """What its reaper has to say goes into the inbox. Raises Died if it was killed with it."""
+        self.inbox.extend(self._processes.hear(self._clock.mono, self._clock.wall))
+        if self._processes.service_falls:
+            raise Died
 
     def write_owed(self) -> None:
         """The disk may be writable again."""
         self.retry_at = None
         self._record([])
         self.send()
-
-    def release(self) -> None:
-        """Shims whose instant has come begin."""
-        for begun in self._processes.release(self._clock.mono, self._clock.wall):
-            self._begun(begun)
 
     # ── performing, as torch.daemon.loop and torch.daemon.supervisor do ───────────────────
 
@@ -141,6 +142,8 @@ class FakeService:
                     pass
 
     def _live_on(self) -> None:
+        if self._processes.service_falls:
+            raise Died
         if self.dies_after is not None:
             if self.dies_after <= 0:
                 raise Died
@@ -181,12 +184,9 @@ class FakeService:
         run, task = start.run, start.task
         assert run.id in self.history.rows, f"{run} starts without a row"  # noqa: S101
         wait = 0.0 if start.at is None else start.at - self._clock.wall
-        if wait > 0:
-            until = self._clock.mono + min(wait, LONGEST_WAIT)
-            self._processes.prepare(run, task, until)
-        else:
-            begun = self._processes.start(run, task, self._clock.mono, self._clock.wall)
-            self._begun(begun)
+        mono = self._clock.mono
+        at = mono + min(wait, LONGEST_WAIT) if wait > 0 else None
+        self._processes.start(run, task, mono, self._clock.wall, at=at)
         # By the definition it was decided under: a lower max stops nothing that has its slot.
         live = self._processes.count(run.task)
         assert live <= task.max, f"{live} of {run.task} live"  # noqa: S101
@@ -201,16 +201,8 @@ class FakeService:
         else:
             self.inbox.append(replace(answer, channel=name, notices=ids))
 
-    def _begun(self, message: Message) -> None:
-        self.inbox.append(message)
-        process = self._processes.alive.get(getattr(message, "run_id", ""))
-        if process is not None:
-            self._seen.begun.append(process.run)
-            self._seen.starts.append((process.run.task, self._clock.wall - self._base))
-
     def _signal(self, run_id: str, by_force: bool) -> None:
         if self._processes.withdraw(run_id):
-            self.inbox.append(NotStarted(run_id=run_id, reason="stopped before it started"))
             return
         process = self._processes.alive.get(run_id)
         if process is not None:

@@ -8,42 +8,43 @@ another one recovers what it left; what each of them does is in torch/testing/se
 from __future__ import annotations
 
 import math
-from typing import Any, TypeVar
+from typing import Any
 
 from torch.channel import Channel
-from torch.event import Event
-from torch.run import Outcome
-from torch.schedule.messages import Command, Loaded, Message, Sent, StopAsked, Woke
-from torch.schedule.scheduler import Scheduler
+from torch.run import Run
+from torch.schedule.firing import Lead
+from torch.schedule.messages import Command, Loaded, Message, StopAsked, Woke
 from torch.task import Task
 from torch.testing import recovering
 from torch.testing.clock import FakeClock
-from torch.testing.history import FakeHistory, Row
-from torch.testing.processes import Behaviour, FakeProcesses
+from torch.testing.history import FakeHistory
+from torch.testing.lives import Behaviour
+from torch.testing.looks import Looks
+from torch.testing.processes import FakeProcesses
+from torch.testing.reaper import FakeReaper, Step
 from torch.testing.service import Died, FakeService, Seen
 
-_E = TypeVar("_E", bound=Event)
 
-
-class World:
+class World(Looks):
     """`load` tasks, let time `pass_`, look at `rows`, `starts` and `events`.
 
     The wall clock begins at `base`, a full hour, UTC; instants are easiest said from there.
     """
 
     def __init__(
-        self, *tasks: Task, wall: float = 1_800_000_000.0, prefix: str = "r", lead: float = 0.0,
-        pids: int = 30_000,
+        self, *tasks: Task, wall: float = 1_800_000_000.0, prefix: str = "r",
+        lead: Lead | float = 0.0, pids: int = 30_000,
     ) -> None:  # fmt: skip
         """`lead` is the Scheduler's: with it, starts are prepared ahead and released in time."""
         self.base = int(wall)
         self.prefix = prefix  # of run ids
         self.clock = FakeClock(wall)
         self.processes = FakeProcesses(pids=pids)
+        self.processes.witness = self._see_begin
         self._history = FakeHistory()
         self.seen = Seen()
         self.alive_service = True
-        self._lead = lead
+        self._lead = lead if isinstance(lead, Lead) else Lead(lead)
         self._boot = 1
         self._life = 0
         self._version = 0
@@ -77,9 +78,7 @@ class World:
         """Time passes and the service does not see it: a suspend, or a host at its limit."""
         self.clock.advance(seconds)
         self.processes.settle(self.clock.mono, self.clock.wall)
-        if self.alive_service:
-            self.service.release()
-            self.service.inbox.extend(self.processes.reap(self.clock.mono, self.clock.wall))
+        self._hear()
         self._wake()
 
     def pass_(self, seconds: float) -> None:
@@ -110,17 +109,52 @@ class World:
 
     # ── the death of a service, and the next one ──────────────────────────────────────────
 
-    def crash(self) -> None:
-        """kill -9: the service is gone at this instant, with all that it had not written."""
+    def crash(self, *, both: bool = False) -> None:
+        """kill -9: the service is gone at this instant, with all that it had not written.
+        `both`: and so is its reaper, so that nobody takes over what it had started."""
         if self.alive_service:
             self.processes.settle(self.clock.mono, self.clock.wall)
             self.processes.service_died()
             self.alive_service = False
+            if both:
+                self._kill(self.processes.current)
 
     def crash_after(self, commands: int) -> None:
         """The service performs so many more commands, whenever they come, and dies at the
         next one. A Record is one command."""
         self.service.dies_after = commands
+
+    def kill_reaper(self, at: Step | None = None, *, both: bool = False) -> None:
+        """kill -9: the reaper of the newest service is gone. A service that lives takes over
+        what it had started, and starts another. `at`: when the reaper next comes to that step;
+        `both`: the service dies in that same instant."""
+        self.processes.current.dies_at = at
+        self.processes.current.takes_service = both
+        if at is None:
+            self._kill(self.processes.current)
+
+    def kill_old_reapers(self) -> None:
+        """kill -9: those of earlier services are gone; nobody learns the codes of their runs."""
+        for reaper in self.processes.reapers:
+            if reaper is not self.processes.current:
+                self._kill(reaper)
+
+    def freeze_reaper(self) -> None:
+        """SIGSTOP: the reaper of the newest service does nothing, and answers nobody."""
+        self.processes.settle(self.clock.mono, self.clock.wall)
+        self.processes.current.silent = self.processes.current.alive
+
+    def thaw_reapers(self) -> None:
+        """SIGCONT to all of them: each goes on where it was."""
+        self.processes.settle(self.clock.mono, self.clock.wall)
+        for reaper in [*self.processes.reapers]:
+            self.processes.thaw(reaper, self.clock.mono, self.clock.wall)
+        self._now()
+
+    def _kill(self, reaper: FakeReaper) -> None:
+        self.processes.settle(self.clock.mono, self.clock.wall)
+        self.processes.kill(reaper, self.clock.mono, self.clock.wall)
+        self._now()
 
     def reboot(self) -> None:
         """The power fails: service and processes are gone, and the host boots again."""
@@ -136,6 +170,7 @@ class World:
         self.service = self._new_service()
         self.service.dies_after = dies_after
         self.alive_service = True
+        self.processes.service_begins()
         self.processes.settle(self.clock.mono, self.clock.wall)
         self.send(
             *recovering.first_messages(
@@ -156,93 +191,9 @@ class World:
             base=self.base, prefix=prefix, lead=self._lead, boot_id=self.boot_id,
         )  # fmt: skip
 
-    # ── what a test looks at ──────────────────────────────────────────────────────────────
-
-    def rows(self, task: str | None = None) -> list[Row]:
-        """The recorded dispositions, in the order of recording."""
-        return [r for r in self.history.rows.values() if task in (None, r.run.task)]
-
-    def outcomes(self, task: str) -> list[str]:
-        """How each row of the task ended; 'live' where it has not."""
-        return [row.outcome.value if row.outcome else "live" for row in self.rows(task)]
-
-    def count(self, outcome: Outcome) -> int:
-        """Fires with this outcome, collapsed rows counted in full."""
-        return sum(row.count for row in self.rows() if row.outcome is outcome)
-
-    def fires(self, task: str) -> list[int]:
-        """Seconds after base of the fires that have a row, collapsed ones by their first."""
-        times = [row.run.fire_time for row in self.rows(task)]
-        return [at - self.base for at in times if at is not None]
-
-    def starts_of(self, task: str) -> list[float]:
-        """Seconds after base at which processes of the task started."""
-        return [at for name, at in self.seen.starts if name == task]
-
-    def signals_of(self, task: str) -> list[tuple[str, float]]:
-        return [(signal, at) for name, signal, at in self.seen.signals if name == task]
-
-    def notices(self, channel: str | None = None) -> list[tuple[str, str]]:
-        """(task, kind) of what the channel took, in order; of all channels without a name."""
-        return [
-            (notice.task, notice.kind.value)
-            for name, notices, _ in self.seen.sends
-            for notice in notices
-            if channel in (None, name)
-        ]
-
-    def break_channel(self, name: str, problem: str = "connection refused", **keys: Any) -> None:
-        """It takes nothing until `mend_channel`; `keys` are Sent's fields."""
-        self.seen.down[name] = Sent(channel=name, notices=(), problem=problem, **keys)
-
-    def mend_channel(self, name: str) -> None:
-        del self.seen.down[name]
-
-    def alive(self, task: str) -> int:
-        return len(self.processes.of(task))
-
-    def next(self, task: str) -> int | None:
-        """The next fire, in seconds after base."""
-        at = self.scheduler.next_fire(task)
-        return None if at is None else at - self.base
-
-    def told(self, kind: type[_E]) -> list[_E]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds after base, on the wall clock."""
-        return self.clock.wall - self.base
-
-    @property
-    def scheduler(self) -> Scheduler:
-        return self.service.scheduler
-
-    @property
-    def history(self) -> FakeHistory:
-        return self._history
-
-    @history.setter
-    def history(self, history: FakeHistory) -> None:
-        """The one of another world goes on in this one."""
-        self._history = self.service.history = history
-
-    @property
-    def left(self) -> bool:
-        """The core has said that nothing is left to do."""
-        return self.service.left
-
-    @property
-    def events(self) -> list[Event]:
-        return self.seen.events
-
-    @property
-    def starts(self) -> list[tuple[str, float]]:
-        return self.seen.starts
-
-    @property
-    def signals(self) -> list[tuple[str, str, float]]:
-        return self.seen.signals
+    def _see_begin(self, run: Run, wall: float) -> None:
+        self.seen.begun.append(run)
+        self.seen.starts.append((run.task, wall - self.base))
 
     # ── time ──────────────────────────────────────────────────────────────────────────────
 
@@ -253,10 +204,9 @@ class World:
     def _now(self) -> None:
         """What is to happen at this instant happens."""
         self.processes.settle(self.clock.mono, self.clock.wall)
+        self._hear()
         if not self.alive_service:
             return
-        self.service.release()
-        self.service.inbox.extend(self.processes.reap(self.clock.mono, self.clock.wall))
         wake = self.scheduler.wake_at
         over = wake.wall is not None and wake.wall <= self.clock.wall
         if over or (wake.mono is not None and wake.mono <= self.clock.mono):
@@ -265,6 +215,14 @@ class World:
             self.send()
         if self.service.retry_at is not None and self.service.retry_at <= self.clock.mono:
             self._write_owed()
+
+    def _hear(self) -> None:
+        """The service has heard what its reaper has to say, and not yet acted on it."""
+        if self.alive_service:
+            try:
+                self.service.hear()
+            except Died:
+                self.crash()
 
     def _write_owed(self) -> None:
         try:
@@ -278,8 +236,7 @@ class World:
         if self.alive_service:
             wake = self.scheduler.wake_at
             wall = None if wake.wall is None else self._mono_of(wake.wall)
-            release = min((until for until, _, _ in self.processes.held.values()), default=None)
-            soon += [wall, wake.mono, release, self.service.retry_at]
+            soon += [wall, wake.mono, self.processes.next_start(), self.service.retry_at]
         times = [at for at in soon if at is not None]
         return max(min(times), self.clock.mono) if times else None
 

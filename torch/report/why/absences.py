@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch.report.instants import Instants
 from torch.report.text import count
 from torch.report.why.evidence import Evidence, asked_at, is_near
-from torch.report.why.fates import Explanation, gap_words, pause_words
+from torch.report.why.fates import Explanation, gap_words, left_behind, pause_words, used
 from torch.run import Outcome
 from torch.task import TaskType
 
@@ -97,8 +97,10 @@ def daemon(e: Evidence, at: Instants) -> Explanation | None:
         row = deaths[0]
         why = f" ({row.reason})" if row.reason else ""
         code = "" if row.exit_code is None else f", exit code {row.exit_code}"
+        code = code if row.signal is None else f" by signal {row.signal}"
         ended = at.short(row.ended_at or 0)
         details.append(f"the last to end was run {row.id} at {ended}: {row.outcome}{code}{why}")
+        details += [*used(row), *left_behind(e, row)]
         if row.id in e.outputs:
             details.append(f"output: {e.outputs[row.id]} (torch logs {row.id})")
     changes: list[str] = []

@@ -51,6 +51,10 @@ class Row(Protocol):
     def fate(self) -> str | None: ...
     @property
     def lateness(self) -> float | None: ...
+    @property
+    def max_rss(self) -> int | None: ...
+    @property
+    def cpu_seconds(self) -> float | None: ...
     def as_json(self) -> dict[str, object]: ...
 
 
@@ -135,6 +139,7 @@ class Evidence:
     outputs: Mapping[str, str] = field(default_factory=dict)  # run id -> output file
     adopted: Mapping[str, float] = field(default_factory=dict)  # run id -> by a service since
     alone: frozenset[str] = frozenset()  # runs that ended while no service lived
+    left_behind: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # run id -> processes
     gap: Gap | None = None
     alive: bool = False  # a service lives now
     live: Live | None = None

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from torch.report.instants import Instants
-from torch.report.text import count, duration
+from torch.report.text import count, duration, size
 from torch.report.why import reasons
 from torch.report.why.evidence import Evidence, Gap, Row
 from torch.run import Outcome, State, Trigger
@@ -207,8 +207,29 @@ def _attempts(e: Evidence, rows: tuple[Row, ...], at: Instants) -> Iterator[str]
         if row.id in e.alone:
             code = "; its shim had written the exit code down" if row.exit_code is not None else ""
             yield f"it ended while no service lived{code}"
+        yield from used(row)
+        yield from left_behind(e, row)
         if row.id in e.outputs:
             yield f"output: {e.outputs[row.id]} (torch logs {row.id})"
+
+
+def used(row: Row) -> Iterator[str]:
+    """The processor time and memory that a run has used, if known."""
+    if row.cpu_seconds is None:
+        return
+    memory = (
+        "" if row.max_rss is None else f", at most {size(row.max_rss)} of memory in one process"
+    )
+    yield f"used {duration(row.cpu_seconds)} of processor time{memory}"
+
+
+def left_behind(e: Evidence, row: Row) -> Iterator[str]:
+    """Processes that a run that has ended left behind."""
+    left = e.left_behind.get(row.id, ())
+    if left:
+        several = "process" if len(left) == 1 else "processes"
+        more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+        yield f"it left {len(left)} {several} behind: {', '.join(left[:_SHOWN])}{more}"
 
 
 def _attempt(e: Evidence, row: Row, at: Instants) -> Iterator[str]:

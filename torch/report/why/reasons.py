@@ -140,6 +140,16 @@ _REASONS: tuple[tuple[str, Callable[[Task], Known]], ...] = (
                "look at what it did; it is never run again by itself"),
     ),
     (
+        r"the process that started it was killed",
+        _fixed("the reaper, which records the exit codes, was killed",
+               "check what the run did; it is not run again automatically"),
+    ),
+    (
+        r"nothing says how it ended",
+        _fixed("the reaper was killed while it started the run, or its journal was removed",
+               "check what the run did; it is not run again automatically"),
+    ),
+    (
         r"its run file is gone",
         _fixed("the file with its exit code was removed",
                "leave the folder 'runs' of the state directory to the service"),
