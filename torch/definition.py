@@ -25,6 +25,7 @@ from torch.task import (
     Schedule,
     Task,
     TaskType,
+    Via,
 )
 
 
@@ -95,13 +96,14 @@ def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
 
 
 _alert = _part(Alert)
+_output = _part(Output)
 _READ: dict[str, Callable[[Any], Any]] = {
     "type": TaskType,
     "overlap": Overlap,
     "catch_up": CatchUp,
     "retry": _part(Retry),
     "restart": _part(Restart),
-    "output": _part(Output),
+    "output": lambda found: _output({**found, "via": Via(found.get("via", "pipe"))}),
     "success_codes": frozenset,
     "env": _pairs,
     "labels": _pairs,

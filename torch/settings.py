@@ -32,7 +32,7 @@ class Settings:
 
     task_file: str
     run_dir: str  # pid, lock, socket
-    state_dir: str  # history, run files
+    state_dir: str  # history, reapers
     log_dir: str  # torch.log, output/
     address: str | None = None
     log_format: str = "auto"
@@ -63,7 +63,13 @@ class Settings:
         return f"{self.state_dir}/history.db"
 
     @property
+    def reapers(self) -> str:
+        """A directory for each reaper: its journal, its socket, what its runs print into."""
+        return f"{self.state_dir}/reapers"
+
+    @property
     def runs(self) -> str:
+        """Run files, of runs that a service before the reaper has started."""
         return f"{self.state_dir}/runs"
 
     @property

@@ -34,6 +34,13 @@ class Overlap(StrEnum):
     REPLACE = "replace"
 
 
+class Via(StrEnum):
+    """What standard output and error of a run are."""
+
+    PIPE = "pipe"  # a FIFO that is read into the file: the cap is kept exactly, late words too
+    FILE = "file"  # the file itself: the run never waits for a reader
+
+
 class CatchUp(StrEnum):
     """What becomes of fires that could not start in time."""
 
@@ -63,10 +70,11 @@ class Restart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """Output files kept per task, and the size in bytes that one may take."""
+    """Output files kept per task, the size in bytes that one may take, and how it gets there."""
 
     keep: int = 50
     max_size: int = 16 * 1024 * 1024
+    via: Via = Via.PIPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,9 +36,10 @@ class Parts:
         self.matcher.watch(Watch(run=self.run(number), patterns=patterns))
 
     def write(self, number: int, text: str) -> None:
-        fd = self.outputs.open(self.run(number))
-        os.write(fd, text.encode())
-        os.close(fd)
+        path = self.outputs.path(self.run(number))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "ab") as file:
+            file.write(text.encode())
 
     async def until(self, condition) -> None:
         async with asyncio.timeout(DEADLINE):

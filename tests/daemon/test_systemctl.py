@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +75,14 @@ def test_torch_restart_checks_the_file_and_leaves_the_rest_to_systemd(
         if request["do"] == "status":
             return {
                 "version": {"file": "/t.yaml"}, "address": "10.0.0.1", "address_given": False,
-                "unit": {"name": "torch.service", "user": False},
+                "unit": {"name": "torch.service", "user": False}, "pid": 4711,
             }  # fmt: skip
         assert request["do"] in ("reload", "rehearse")
         problem = {"file": "/t.yaml", "line": 1, "column": 1, "key": "", "message": "bad"}
         return {"accepted": accepted, "problems": [] if accepted else [problem]}
 
     monkeypatch.setattr(service, "ask", ask)
+    monkeypatch.setattr(systemctl, "is_unit_of", lambda *_, **__: True)
     restart = ["restart", "--state-dir", str(tmp_path)]
     assert run(restart) == 0
     assert asked.read_text() == "restart -- torch.service\n"
@@ -91,3 +94,21 @@ def test_torch_restart_checks_the_file_and_leaves_the_rest_to_systemd(
     accepted = False
     assert run(restart) == 65
     assert not asked.exists()
+
+
+def test_a_unit_is_a_services_only_if_its_control_group_says_so(monkeypatch):
+    said = ""
+    monkeypatch.setattr("builtins.open", lambda *_, **__: io.StringIO(said))
+    said = "0::/system.slice/torch.service\n"
+    assert systemctl.is_unit_of(4711, "torch.service", of_user=False)
+    assert not systemctl.is_unit_of(4711, "sshd.service", of_user=False)
+    assert not systemctl.is_unit_of(4711, "torch.service", of_user=True)
+    user = f"user.slice/user-7.slice/user@{os.geteuid()}.service/app.slice/torch.service"
+    said = f"0::/{user}\n"
+    assert systemctl.is_unit_of(4711, "torch.service", of_user=True)
+    said = "0::/user.slice/user-7.slice/user@4242.service/app.slice/torch.service\n"
+    assert not systemctl.is_unit_of(4711, "torch.service", of_user=True), "of another user"
+
+
+def test_a_process_that_is_gone_is_of_no_unit():
+    assert not systemctl.is_unit_of(2**22 + 1, "torch.service", of_user=False)

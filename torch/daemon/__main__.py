@@ -6,6 +6,9 @@ starter and in the log, never in a traceback on somebody's terminal.
 
 from __future__ import annotations
 
+import torch.daemon.lean  # noqa: F401
+
+# isort: split
 import asyncio
 import contextlib
 import faulthandler
@@ -14,18 +17,18 @@ import os
 import sys
 import traceback
 
-from torch.daemon import signals
+from torch.daemon import clean, signals
 from torch.daemon.detach import Readiness, detach
-from torch.daemon.linux import close_on_exec
 from torch.daemon.service import raise_limits, serve
 from torch.daemon.systemd import Asked, asked
 from torch.errors import Fault, TorchError
+from torch.linux import close_on_exec
 from torch.report.errors import describe
 from torch.settings import Settings
 
 
 def main() -> int:
-    signals.block()
+    clean.begin(keep_blocked=signals.OURS)
     order = json.loads(sys.argv[1])
     settings = Settings(**order["settings"])
     ready_fd: int | None = order["ready_fd"]

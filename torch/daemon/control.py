@@ -1,9 +1,10 @@
 """The unix socket through which the command line speaks to the service.
 
-Owns the protocol: one JSON object a line each way. A request is {"do": NAME, ...}; the answer
-is {"v": 1, "ok": true, ...}, or {"v": 1, "ok": false, "error", "hint", "exit_code"}. Only
-the service's own user and root are heard: the socket is 0600 and the kernel names the peer.
-What a request does is in requests.py.
+Owns the socket and the protocol: one JSON object a line each way. A request is
+{"do": NAME, ...}; the answer is {"v": 1, "ok": true, ...}, or {"v": 1, "ok": false, "error",
+"hint", "exit_code"}. Only the service's own user and root are heard: the socket is 0600 and the
+kernel names the peer. It can be made again if a cleaner removed it.
+The requests themselves are in requests.py.
 """
 
 from __future__ import annotations
@@ -27,40 +28,76 @@ class Control:
     def __init__(self, path: str, answer: Answerer) -> None:
         self._path = path
         self._answer = answer
+        self._listener: socket.socket | None = None  # made, and not yet listened to
+        self._made: tuple[int, int] | None = None  # device and inode of our file at the path
         self._server: asyncio.Server | None = None
         self._talks: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> None:
-        """Raises SettingsError where the socket cannot be made. We hold the lock, so what lies
-        there already is a dead service's."""
+    def make(self) -> None:
+        """Makes the socket; who asks is refused by the kernel until `open`. We hold the lock, so
+        what lies there already is a dead service's. Raises SettingsError."""
+        try:
+            self._make()
+        except OSError as error:
+            raise SettingsError(f"the socket {self._path} cannot be made: {error}") from error
+
+    def _make(self) -> None:
         folder = os.open(os.path.dirname(self._path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        listener = socket.socket(socket.AF_UNIX)
         try:
             # By way of the folder's descriptor: a socket's own path may have only 107 bytes.
             short = f"/proc/self/fd/{folder}/{os.path.basename(self._path)}"
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
-            listener = socket.socket(socket.AF_UNIX)
             listener.setblocking(False)
             umask = os.umask(0o177)  # before the bind: there is no moment in which it is open
             try:
                 listener.bind(short)
             finally:
                 os.umask(umask)
+            self._made = _identity(self._path)
+        except BaseException:
+            listener.close()
+            raise
+        finally:
+            os.close(folder)
+        self._listener = listener
+
+    async def open(self) -> None:
+        """From here on who asks is answered. Raises SettingsError."""
+        listener, self._listener = self._listener, None
+        try:
             self._server = await asyncio.start_unix_server(
                 self._talk, sock=listener, limit=LINE_LIMIT
             )
         except OSError as error:
-            raise SettingsError(f"the socket {self._path} cannot be made: {error}") from error
-        finally:
-            os.close(folder)
+            self._made = None
+            raise SettingsError(f"the socket {self._path} cannot be used: {error}") from error
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file at the path is our socket."""
+        return self._made is not None and _identity(self._path) == self._made
+
+    async def make_again(self) -> None:
+        """In the place of one that was removed. Who is being answered is not disturbed. Raises
+        SettingsError."""
+        if self._server is not None:
+            self._server.close()
+        self._made = None
+        self.make()
+        await self.open()
 
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         for talk in tuple(self._talks):
             talk.cancel()
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)
+        if self.is_there:  # else it is another service's
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -88,6 +125,14 @@ class Control:
             return _refusal(UsageError("a request is one line of JSON"))
         except TorchError as error:
             return _refusal(error)
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino)
 
 
 def _may_speak(writer: asyncio.StreamWriter) -> bool:

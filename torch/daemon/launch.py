@@ -15,10 +15,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from torch.clock import Clock
-from torch.daemon import init, signals
+from torch.daemon import clean, init, lock, signals
 from torch.errors import (
     ExitCode,
-    NotPermitted,
     Problem,
     SettingsError,
     TaskFileError,
@@ -43,22 +42,29 @@ class StartFailed(TorchError):
 def in_foreground(settings: Settings, *, log_file: bool = False) -> NoReturn:
     """Becomes the service: same process, same terminal; as process 1, its parent. `log_file`:
     what it tells goes to torch.log, as in the background."""
+    clean.fill_standard()
     sys.stdout.flush()
     argv = _argv(settings, ready_fd=None, log_file=log_file)
+    environ = _clean_environ()
     if init.is_init():
+        os.environ.clear()
+        os.environ.update(environ)
         sys.exit(init.stand_in(argv))
-    os.execv(argv[0], argv)  # noqa: S606  # our own interpreter
+    signals.block()  # as in the background: one that comes early waits until it can be heard
+    os.execve(argv[0], argv, environ)  # noqa: S606  # our own interpreter
 
 
 def in_background(settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None) -> int:
     """Starts a service and waits until it is ready; returns its pid. Raises why it is not.
     `look` is called again and again meanwhile."""
+    clean.fill_standard()  # the pipe must not become the service's standard output
     reading, writing = os.pipe2(os.O_CLOEXEC)
+    environ = _clean_environ()
     mask = signals.block()  # inherited: a signal to the newborn waits until it can listen
     try:
         starter = subprocess.Popen(
             _argv(settings, ready_fd=writing), stdin=subprocess.DEVNULL, stdout=writing,
-            stderr=writing, pass_fds=[writing], cwd="/", start_new_session=True,
+            stderr=writing, pass_fds=[writing], cwd="/", start_new_session=True, env=environ,
         )  # fmt: skip
     finally:
         os.close(writing)
@@ -70,6 +76,14 @@ def in_background(settings: Settings, clock: Clock, look: Callable[[], None] = l
     if starter.poll() is None:
         starter.returncode = 0  # it lives on or detaches by itself; nobody waits for it here
     return _understand(text, ended, settings)
+
+
+def _clean_environ() -> dict[str, str]:
+    """For the service. Started inside a task, it must not be taken for a process of that run at
+    any instant; so our own mark goes too, which it would inherit."""
+    clean.hear_children()
+    clean.unmark()
+    return clean.unmarked(os.environ)
 
 
 def _argv(settings: Settings, *, ready_fd: int | None, log_file: bool = True) -> list[str]:
@@ -121,11 +135,8 @@ def _understand(text: str, ended: bool, settings: Settings) -> int:
     )
 
 
-def terminate(pid: int) -> None:
-    """SIGTERM to a service that does not answer. Raises NotPermitted."""
-    try:
-        os.kill(pid, signal.SIGTERM)
-    except PermissionError as error:
-        raise NotPermitted(f"the service (pid {pid}) belongs to another user") from error
-    except ProcessLookupError:
-        return
+def terminate(lock_file: str) -> tuple[int, int] | None:
+    """SIGTERM to a service that does not answer, named by the lock that it holds: its pid and a
+    pidfd to wait on; None if nobody holds it. Raises ServiceUnreachable where it is not proven
+    who does, and NotPermitted."""
+    return lock.signal_holder(lock_file, signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 Owns torch.lock and torch.pid. The lock is a flock: the kernel drops it with the process, so
 a stale file never matters. It is never unlinked: a second service must lock the same inode.
+A held lock is certain. The pid in the file is only a claim, and is used only with a proof.
 """
 
 from __future__ import annotations
@@ -9,12 +10,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable
+import signal
+import stat
+from collections.abc import Callable, Iterator
 
-from torch.errors import NotPermitted, SettingsError, TryAgain
+from torch.daemon import folders, proof
+from torch.errors import NotPermitted, ServiceUnreachable, SettingsError, TryAgain
 
 _TRIES = 10
 """Times 20 ms: a `torch status` that probes the lock at this instant must not stop a start."""
+
+_CAREFULLY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+"""Follows no symlink, and waits for nobody at a FIFO."""
 
 
 def take(path: str, *, pause: Callable[[float], None]) -> int:
@@ -23,7 +30,7 @@ def take(path: str, *, pause: Callable[[float], None]) -> int:
     Raises TryAgain naming the holder, SettingsError or NotPermitted where the file cannot be.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | _CAREFULLY, 0o600)
     except PermissionError as error:
         raise NotPermitted(
             f"{path} cannot be opened: {error.strerror}",
@@ -31,44 +38,132 @@ def take(path: str, *, pause: Callable[[float], None]) -> int:
         ) from error
     except OSError as error:
         raise SettingsError(f"{path} cannot be opened: {error.strerror}") from error
-    for last in (*[False] * (_TRIES - 1), True):
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if last:
-                holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
-                os.close(fd)
-                raise TryAgain(
-                    f"a torch service is running already, pid {holder or 'unknown'}",
-                    hint="stop it first (torch stop), or give this one its own --state-dir",
-                ) from None
-            pause(0.02)
     try:
+        _check(path, fd)
+        for last in (*[False] * (_TRIES - 1), True):
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if last:
+                    raise TryAgain(
+                        "a torch service is running already, pid"
+                        f" {_believed(path, fd) or 'unknown'}",
+                        hint="stop it first (torch stop), or give this one its own --state-dir",
+                    ) from None
+                pause(0.02)
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     except OSError as error:
         os.close(fd)
         raise SettingsError(f"{path} cannot be written: {error.strerror}") from error
+    except BaseException:
+        os.close(fd)
+        raise
     return fd
 
 
-def holder(path: str) -> int | None:
-    """The pid of the service that holds the lock; None if nobody does. 0: nobody knows who."""
+def _check(path: str, fd: int) -> None:
+    """What lies there already must be a file of ours, and others must not write to it."""
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        raise SettingsError(f"{path} is not a regular file", hint=f"remove it: rm {path}")
+    if found.st_uid not in (0, os.geteuid()):
+        raise SettingsError(
+            f"{path} belongs to another user (uid {found.st_uid})", hint=f"remove it: rm {path}"
+        )
+    if found.st_mode & 0o022:
+        raise SettingsError(f"others may write to {path}", hint=f"chmod go-w {path}")
+
+
+def is_ours(fd: int, path: str) -> bool:
+    """Whether the file at the path is still the one that was locked: a lock on a file that was
+    removed keeps nobody out."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        found = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return False
+    ours = os.fstat(fd)
+    return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def holder(path: str) -> int | None:
+    """The pid of the service that holds the lock; None if nobody does. 0: somebody does, and it
+    is not proven who. Raises NotPermitted, and SettingsError where others have laid a symlink."""
+    with _probed(path) as fd:
+        return None if fd is None else _believed(path, fd)
+
+
+def signal_holder(path: str, number: signal.Signals) -> tuple[int, int] | None:
+    """Signals the service that holds the lock: its pid, and a pidfd of it for the caller to close;
+    None if nobody holds it. Raises ServiceUnreachable where it is not proven who does,
+    NotPermitted and SettingsError."""
+    with _probed(path) as fd:
+        if fd is None:
+            return None
+        pid = _named(fd)
+        try:
+            pidfd = os.pidfd_open(pid) if pid else -1
+        except OSError:
+            pidfd = -1
+        try:
+            # Looked at only now that the pidfd holds on to it: a pid can be used again.
+            if pidfd < 0 or not _is_proven(path, fd, pid):
+                raise ServiceUnreachable(
+                    f"the process that holds {path} is not proven to be the service; no signal"
+                    " was sent",
+                    hint=f"to identify it: fuser -v {path}",
+                )
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, number)
+        except PermissionError as error:
+            os.close(pidfd)
+            raise NotPermitted(f"the service (pid {pid}) belongs to another user") from error
+        except BaseException:
+            if pidfd >= 0:
+                os.close(pidfd)
+            raise
+        return pid, pidfd
+
+
+@contextlib.contextmanager
+def _probed(path: str) -> Iterator[int | None]:
+    """The lock file, opened, while somebody holds the lock; None while nobody does."""
+    folders.refuse_planted(os.path.dirname(path))
+    try:
+        fd = os.open(path, os.O_RDONLY | _CAREFULLY)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        yield None
+        return
     except OSError as error:
         raise NotPermitted(f"{path} cannot be read: {error.strerror}") from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return None
-    except BlockingIOError:
-        text = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
-        return int(text) if text.isdigit() else 0
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield fd
+        else:
+            yield None
     finally:
         os.close(fd)
+
+
+def _believed(path: str, fd: int) -> int:
+    pid = _named(fd)
+    return pid if pid and _is_proven(path, fd, pid) else 0
+
+
+def _is_proven(path: str, fd: int, pid: int) -> bool:
+    return proof.holds(pid, fd, os.path.dirname(path))
+
+
+def _named(fd: int) -> int:
+    """What the file claims; 0 where that is no pid."""
+    try:
+        text = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+    except OSError:  # a FIFO in its place, say
+        return 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def write_pid(path: str) -> None:
@@ -80,8 +175,12 @@ def write_pid(path: str) -> None:
 
 
 def _write_pid(path: str) -> None:
+    """The lock is ours: what bears the temporary name was left by a service that was killed, or
+    planted. It goes, and the name is made anew; what lies at `path` is replaced, not written."""
     temporary = f"{path}.new"
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFULLY, 0o600)
     try:
         os.fchmod(fd, 0o644)
         os.write(fd, f"{os.getpid()}\n".encode())

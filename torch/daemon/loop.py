@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from torch.clock import Clock
-from torch.daemon.linux import CLOCK_BOOTTIME, CLOCK_REALTIME, Timer
 from torch.daemon.recorder import RETRY, Recorder, Written
 from torch.daemon.supervisor import Supervisor
 from torch.event import Event
+from torch.linux import CLOCK_BOOTTIME, CLOCK_REALTIME, Timer
 from torch.schedule.messages import (
     Command,
     HistoryReset,
@@ -27,6 +27,7 @@ from torch.schedule.messages import (
     Send,
     Start,
     Stop,
+    StopAsked,
     Tell,
     Unrecorded,
     Watch,
@@ -63,7 +64,9 @@ class Loop:
         self._timers = {c: Timer(c) for c in (CLOCK_REALTIME, CLOCK_BOOTTIME)}
         for timer in self._timers.values():
             asyncio.get_running_loop().add_reader(timer.fd, self._wake, timer)
-        self.at_beat: Callable[[], None] = lambda: None
+        self._closed = False
+        self.at_beat: list[Callable[[], None]] = []
+        self.lost: Callable[[], str] = lambda: ""  # why this service must end at once
         self._beat_timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
 
     def perform_by(self, supervisor: Supervisor) -> None:
@@ -95,11 +98,26 @@ class Loop:
 
     def _beat(self) -> None:
         self._beat_timer = asyncio.get_running_loop().call_later(BEAT, self._beat)
+        self._end_if_lost()
         self._follow(self._recorder.write([Record()], self._clock.now()))
-        self.at_beat()
+        for each in self.at_beat:
+            each()
+
+    def _end_if_lost(self) -> None:
+        """First of all: what is due would be started by another service too."""
+        if not self.scheduler.stopping and (reason := self.lost()):
+            self._enqueue(StopAsked(reason=reason), None)
+            self._inbox.rotate(1)
 
     def close(self) -> None:
+        """What was posted until now is heard and recorded; of what comes later nobody hears."""
+        while self._inbox:
+            self._drain()
+        self._recorder.write([], self._clock.now())  # what is owed: a last try
+        self._closed = True
         self._beat_timer.cancel()
+        if self._retry is not None:
+            self._retry.cancel()
         for timer in self._timers.values():
             asyncio.get_running_loop().remove_reader(timer.fd)
             timer.close()
@@ -107,6 +125,10 @@ class Loop:
     def _enqueue(
         self, message: Message, answer: asyncio.Future[tuple[Command, ...]] | None
     ) -> None:
+        if self._closed:
+            if answer is not None:
+                answer.cancel()
+            return
         self._inbox.append((message, answer))
         if not self._draining:
             self._draining = True
@@ -117,6 +139,9 @@ class Loop:
         self.post(Woke())
 
     def _drain(self) -> None:
+        if self._closed:
+            return
+        self._end_if_lost()
         self._draining = False
         answers = []
         records: list[Record] = []

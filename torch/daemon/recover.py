@@ -1,136 +1,174 @@
-"""What a new service finds of the old one: every unfinished run, told apart by evidence.
+"""The unfinished runs that a new service finds, and the evidence for the state of each.
 
-Owns the reading of that evidence: the row, the run file and its lock, the processes of the
-run. What it means is told in torch/schedule/evidence.py, and what follows from that is decided
-in torch/schedule/recovery.py. Nothing here signals a process or starts one, so a service that is
-killed while it recovers leaves everything for the next one to find again.
+Owns the reading of that evidence: the row, the answers and journals of reapers, the processes of
+the run; for runs that the version before started, the run file. torch/schedule/evidence.py
+interprets the evidence, and torch/schedule/recovery.py decides what follows from it.
+Nothing here signals a process or starts one, so a service that is killed while it recovers leaves
+everything for the next one to find again.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from torch.clock import Clock, FireTime, Now
-from torch.daemon import processes, runfile
-from torch.daemon.runfile import RunFile
+from torch.clock import Clock, Now
+from torch.daemon.child import Child
+from torch.daemon.reapers import Reapers
+from torch.daemon.shim_files import ShimFile, ShimFiles
+from torch.daemon.shims import signal_of
+from torch.daemon.strays import stray
+from torch.daemon.trails import Trail, Trails, collect
 from torch.definition import from_text
 from torch.history.past import Unfinished
 from torch.history.store import HistoryError, Store
-from torch.run import Run, Trigger
-from torch.schedule.evidence import judge
+from torch.reaper import processes
+from torch.reaper.journal import Found as Journal
+from torch.reaper.processes import Tie
+from torch.run import Run, Trigger, Usage
+from torch.schedule.evidence import REAPER_KILLED, Holder, judge
 from torch.schedule.expression import Expression
 from torch.schedule.messages import Found, Trace
+from torch.schedule.shim_evidence import judge_shim
 from torch.task import Task, TaskType
 
-PATIENCE = 2.0
-"""Seconds a shim that holds its run file has to say that it began its command: more than one
-needs, on a host that is busy with starting us."""
-
-_LOOK = 0.01
 _HERTZ = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True, kw_only=True)
 class _Evidence:
     row: Unfinished
-    file: RunFile | None
-    pid: int | None = None  # the shim's, while it lives
-    began: int = 0  # its start time, in clock ticks since boot
+    trail: Trail
+    file: ShimFile | None = None  # of the version before
     alive: bool = False  # processes of the run live
+
+
+@dataclass(slots=True, kw_only=True)
+class Left:
+    """What is found of one run: `child` where something of it lives."""
+
+    found: Found
+    trail: Trail
+    child: Child | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Recoverer:
     store: Store
+    reapers: Reapers
     runs_dir: str
     boot_id: str
     clock: Clock
+    dead: Mapping[str, Journal] = field(default_factory=dict)  # of reapers that were killed
     _tasks: Mapping[str, Task] = field(default_factory=dict)
     _known: dict[str, Task] = field(default_factory=dict)  # definitions by digest
 
-    async def find(self, rows: list[Unfinished], tasks: Mapping[str, Task]) -> tuple[Found, ...]:
+    async def find(self, rows: list[Unfinished], tasks: Mapping[str, Task]) -> list[Left]:
         """What is left of each run that no end is recorded for, in the order given, and of runs
         that live and have no row. `tasks`: this host's of the file that is about to be in force,
         by name."""
         self._tasks = tasks
-        evidence = [_Evidence(row=row, file=runfile.look(self._path(row.run.id))) for row in rows]
-        here = [each for each in evidence if each.row.boot_id == self.boot_id]
-        await self._await_shims(here)
-        self._look_for_processes(here)
-        found = [self._found(each) for each in evidence]
-        return (*found, *self._strays({each.row.run.id for each in evidence}))
-
-    # ── evidence ──────────────────────────────────────────────────────────────────────────
-
-    async def _await_shims(self, evidence: list[_Evidence]) -> None:
-        """One that is held and says nothing yet is about to begin its command, or about to end
-        because nobody released it."""
-        until = self.clock.now().mono + PATIENCE
-        while True:
-            silent = [e for e in evidence if e.file and e.file.held and e.file.shim is None]
-            if not silent or self.clock.now().mono >= until:
-                return
-            await asyncio.sleep(_LOOK)
-            for each in silent:
-                each.file = runfile.look(self._path(each.row.run.id))
+        trails = collect(*await self.reapers.find())
+        files = ShimFiles(self.runs_dir, clock=self.clock)
+        here = {row.run.id for row in rows if row.boot_id == self.boot_id}
+        await files.look(here)
+        evidence = [
+            _Evidence(row=row, trail=trails.of(row.run.id), file=files.of(row.run.id))
+            for row in rows
+        ]
+        self._look_for_processes([each for each in evidence if each.row.run.id in here])
+        found = [self._left(each, trails) for each in evidence]
+        known = {each.row.run.id for each in evidence}
+        strays = self._strays(trails, files, known)
+        self.dead = trails.dead
+        for directory in trails.dead:
+            named = {name for name, t in trails.of_run.items() if t.directory == directory}
+            self.reapers.remains.keep(directory, named & known)
+        files.clear(known)
+        return [*found, *strays]
 
     def _look_for_processes(self, evidence: list[_Evidence]) -> None:
-        """The living shim of what is held; what lives of a run whose shim does not."""
-        held = [each for each in evidence if each.file and each.file.held]
-        shims = processes.shims({each.row.run.id for each in held})
-        for each in held:
-            each.pid, each.began = shims.get(each.row.run.id, (None, 0))
-            # Seen alive, and the lock is held still: it is that shim, and not a pid used again.
-            each.file = runfile.look(self._path(each.row.run.id))
-        free = {
-            each.row.run.id: _session(each.file)
-            for each in evidence
-            if each.file is None or (not each.file.held and each.file.code is None)
-        }
-        left = processes.find(free) if free else {}
+        """What lives of a run that no reaper or shim has, or that has ended and was told to."""
+        free = {}
+        for each in evidence:
+            held = each.trail.link is not None or (each.file is not None and each.file.seen.held)
+            ended = each.trail.said.ended is not None
+            if each.row.fate is not None if ended else not held:
+                free[each.row.run.id] = _tie(each)
+        left = processes.find(free, never={os.getpid()}) if free else {}
         for each in evidence:
             each.alive = bool(left.get(each.row.run.id))
 
-    def _found(self, evidence: _Evidence) -> Found:
-        row, file = evidence.row, evidence.file
-        trace, reason, code, at = self._judge(evidence)
-        pid: int | None = None
+    def _judge(self, each: _Evidence, trails: Trails) -> tuple[Trace, str]:
+        row = each.row
+        same_boot = row.boot_id == self.boot_id
+        waits, started = row.not_before is not None, row.started_at is not None
+        if each.file is not None:
+            return judge_shim(each.file.seen, waits=waits, started=started, same_boot=same_boot,
+                              alive=each.alive)  # fmt: skip
+        return judge(trails.traces(row.run.id), waits=waits, started=started, same_boot=same_boot,
+                     alive=each.alive, told=row.fate is not None)  # fmt: skip
+
+    def _left(self, each: _Evidence, trails: Trails) -> Left:
+        row, said, file = each.row, each.trail.said, each.file
+        trace, reason = self._judge(each, trails)
+        pid, birth = said.pid, said.birth
+        if file is not None:
+            pid, birth = file.pid or file.seen.shim, file.birth
+        code = signal = usage = at = None
+        if trace is Trace.ENDED and file is not None:
+            code, at = file.seen.code, file.seen.changed
+            signal = signal_of(code)
+        elif trace is Trace.ENDED and said.ended is not None:
+            code, signal, at, cpu, rss = said.ended
+            usage = None if cpu is None else Usage(cpu_seconds=cpu, max_rss=rss)
         started: Now | None = None
-        if file is not None and trace is not Trace.NEVER_STARTED:
-            pid = evidence.pid or file.shim
-            started = self._began(evidence.began, row.started_at or file.changed) if pid else None
-        if trace is Trace.NEVER_STARTED and file is not None:
-            with contextlib.suppress(OSError):  # it is empty; the start makes its own
-                os.unlink(self._path(row.run.id))
+        if pid and trace is not Trace.NEVER_STARTED:
+            changed = file.seen.changed if file is not None else row.recorded_at
+            started = self._began(birth, row.started_at or changed)
         # A restart of the host ends a run as well as our signal does: then nobody knows.
         fate = row.fate if row.boot_id == self.boot_id or trace is Trace.ENDED else None
-        return Found(
+        found = Found(
             run=row.run, trace=trace, task=self._definition(row), recorded_at=row.recorded_at,
-            not_before=row.not_before, fate=fate, stopping_at=row.stopping_at, pid=pid,
-            started=started, exit_code=code, at=at, reason=reason,
+            not_before=row.not_before, fate=fate, stopping_at=row.stopping_at,
+            pid=pid if started is not None else None, started=started, exit_code=code,
+            signal=signal, usage=usage, at=at, reason=reason,
         )  # fmt: skip
+        was_started = row.started_at is not None
+        child = self._child(found, each.trail, file, was_started=was_started)
+        return Left(found=found, trail=each.trail, child=child)
 
-    def _judge(self, evidence: _Evidence) -> tuple[Trace, str, int | None, float | None]:
-        """(trace, reason, exit code, when it ended)"""
-        row, file = evidence.row, evidence.file
-        trace, reason = judge(
-            file, waits=row.not_before is not None, started=row.started_at is not None,
-            same_boot=row.boot_id == self.boot_id, alive=evidence.alive,
+    def _child(
+        self, found: Found, trail: Trail, file: ShimFile | None, *, was_started: bool = False
+    ) -> Child | None:
+        if found.trace not in (Trace.ALIVE, Trace.LEFT):
+            return None
+        said = trail.said
+        child = Child(
+            run=found.run, task=found.task, adopted=True, begun=True, link=trail.link,
+            pid=found.pid or 0, birth=said.birth, mark=said.mark,
         )  # fmt: skip
-        if trace is not Trace.ENDED or file is None:
-            return trace, reason, None, None
-        return trace, reason, file.code, file.changed
+        if file is not None:
+            child.link, child.birth = None, 0
+            child.run_file = file.path
+        if found.trace is Trace.LEFT and said.ended is not None:
+            child.exit_code, child.signal, child.ended_at, cpu, rss = said.ended
+            child.usage = None if cpu is None else Usage(cpu_seconds=cpu, max_rss=rss)
+        elif found.trace is Trace.LEFT:
+            child.link = None
+            child.journal = f"{trail.directory}/journal" if trail.held else ""
+            child.ended_at, child.reason = self.clock.now().wall, found.reason
+        elif file is None and not said.begun:  # its reaper does not answer
+            child.begun, child.may_begin = False, not was_started
+        return child
 
-    def _began(self, since_boot: int, started_at: float | None) -> Now:
-        """When the run began, on both clocks. Of a shim that lives the kernel says it, in clock
-        ticks since boot; else the wall clock must do."""
+    def _began(self, birth: int, started_at: float | None) -> Now:
+        """When the run began, on both clocks. Of a process that is known the kernel says it, in
+        clock ticks since boot; else the wall clock must do."""
         now = self.clock.now()
-        mono = since_boot / _HERTZ if since_boot else now.mono - (now.wall - (started_at or 0))
+        mono = birth / _HERTZ if birth else now.mono - (now.wall - (started_at or 0))
         return Now(now.wall - (now.mono - mono) if started_at is None else started_at, mono)
 
     def _definition(self, row: Unfinished) -> Task:
@@ -139,63 +177,61 @@ class Recoverer:
         if row.definition is not None and row.digest not in self._known:
             with contextlib.suppress(ValueError, KeyError, TypeError):  # of another version of us
                 self._known[row.digest] = from_text(row.definition, parse=Expression.parse)
-        return self._known.get(row.digest) or self._tasks.get(name) or _nameless(row.run)
+        return self._known.get(row.digest) or self._tasks.get(name) or nameless(row.run)
 
-    # ── run files that the history does not know ──────────────────────────────────────────
+    # ── runs that the history does not know ───────────────────────────────────────────────
 
-    def _strays(self, known: set[str]) -> list[Found]:
-        """A run that lives without a row (the history was lost) has one made; what is only left
-        of a run that is recorded goes."""
-        with os.scandir(self.runs_dir) as entries:
-            names = [e.name for e in entries if e.name not in known and not e.is_dir()]
+    def _strays(self, trails: Trails, files: ShimFiles, known: set[str]) -> list[Left]:
+        """A run that lives without a row (the history was lost) has one made."""
+        unknown = {
+            name: trail
+            for name, trail in trails.of_run.items()
+            if name not in known and trail.said.ended is None
+        }
+        dead = {
+            name: Tie(0, mark=trail.said.mark, since=trail.said.birth)
+            for name, trail in unknown.items()
+            if trail.holder is Holder.GONE
+        }
+        alive = processes.find(dead, never={os.getpid()}) if dead else {}
+        pids = {
+            name: (trail.said.pid or 0, trail.said.birth)
+            for name, trail in unknown.items()
+            if trail.holder is not Holder.GONE or alive.get(name)
+        }
+        pids |= {name: seen for name, seen in files.strays().items() if name not in known}
         recorded: set[str] = set()
         with contextlib.suppress(HistoryError):  # a row that is there already stays as it is
-            recorded = self.store.is_recorded(names)
-        files = {name: runfile.look(self._path(name)) for name in names}
-        shims = processes.shims({name for name, file in files.items() if file and file.held})
+            recorded = self.store.is_recorded(pids)
         found = []
-        for name in sorted(names):
-            file = files[name]
-            if file is not None and file.held:
-                if name in shims and name not in recorded:
-                    found.append(self._stray(name, *shims[name]))
+        for name, (pid, birth) in sorted(pids.items()):
+            if name in recorded or not pid:
                 continue
-            with contextlib.suppress(OSError):
-                os.unlink(self._path(name))
+            began = self._began(birth, None)
+            run, task = stray(name, pid, self._tasks)
+            left = name in dead
+            each = Found(
+                run=run, trace=Trace.LEFT if left else Trace.ALIVE, task=task or nameless(run),
+                recorded_at=began.wall, pid=pid, started=began,
+                reason=REAPER_KILLED if left else "",
+            )  # fmt: skip
+            trail = trails.of(name)
+            child = self._child(each, trail, files.of(name))
+            found.append(Left(found=each, trail=trail, child=child))
         return found
 
-    def _stray(self, run_id: str, pid: int, since_boot: int) -> Found:
-        """Its environment says whose run it is."""
-        says = processes.environment(pid)
-        name = says.get("TORCH_TASK", "unknown")
-        task = self._tasks.get(name)
-        fire: FireTime | None = None
-        with contextlib.suppress(ValueError):
-            fire = FireTime(int(datetime.fromisoformat(says["TORCH_FIRE_TIME"]).timestamp()))
-        kept = task is not None and task.type is TaskType.DAEMON
-        by_hand = Trigger.DAEMON if kept else Trigger.MANUAL
-        attempt = says.get("TORCH_ATTEMPT", "1")
-        run = Run(
-            id=run_id, task=name, trigger=by_hand if fire is None else Trigger.SCHEDULE,
-            fire_time=fire, attempt=int(attempt) if attempt.isdigit() else 1,
-        )  # fmt: skip
-        began = self._began(since_boot, None)
-        return Found(
-            run=run, trace=Trace.ALIVE, task=task or _nameless(run), recorded_at=began.wall,
-            pid=pid, started=began,
-        )  # fmt: skip
 
-    def _path(self, run_id: str) -> str:
-        return f"{self.runs_dir}/{run_id}"
+def _tie(each: _Evidence) -> Tie:
+    """By its session where its first process is not another one's by now, and by its marks."""
+    said, file = each.trail.said, each.file
+    pid, birth = said.pid or 0, said.birth
+    if file is not None and file.seen.shim is not None:
+        pid = 0 if processes.lives(file.seen.shim) else file.seen.shim
+    elif pid and (seen := processes.stat(pid)) is not None and not processes.is_same(seen, birth):
+        pid = 0
+    return Tie(pid, mark=said.mark, since=birth)
 
 
-def _session(file: RunFile | None) -> int:
-    """The session of a shim that is gone; 0 where its pid is another process's by now."""
-    if file is None or file.shim is None:
-        return 0
-    return 0 if processes.lives(file.shim) else file.shim
-
-
-def _nameless(run: Run) -> Task:
+def nameless(run: Run) -> Task:
     kind = TaskType.DAEMON if run.trigger is Trigger.DAEMON else TaskType.CRON
     return Task(name=run.task, type=kind, command="unknown")

@@ -7,12 +7,10 @@ change goes to the core as a message; every reading is of the core's state at on
 from __future__ import annotations
 
 import asyncio
-import difflib
 import os
 import socket
-import statistics
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -31,7 +29,7 @@ from torch.event import (
     RunStarted,
     TaskResumed,
 )
-from torch.run import Ending, Outcome, Trigger
+from torch.run import Ending, Outcome, Trigger, Usage
 from torch.schedule.messages import (
     Command,
     KillAsked,
@@ -48,27 +46,32 @@ from torch.schedule.messages import (
 from torch.schedule.offering import TaskState
 
 _LONGEST = 400 * 86_400  # seconds; more than the longest duration there is
+End = tuple[Ending, Usage | None]
 _MODES = {"drain": StopMode.DRAIN, "now": StopMode.NOW, "keep": StopMode.KEEP}
 
 
 class Requests:
     def __init__(
         self, *, loop: Loop, loader: Loader, clock: Clock, address: str,
-        unit: tuple[str, bool] | None,
+        unit: tuple[str, bool] | None, failing: Mapping[str, Callable[[], dict[str, Any] | None]],
+        left_behind: Callable[[], Awaitable[list[dict[str, Any]]]] | None = None,
     ) -> None:  # fmt: skip
-        """`unit`: what systemd calls this service, and whether it is a user's systemd."""
+        """`unit`: what systemd calls this service, and whether it is a user's systemd. `failing`:
+        parts, and since when and why each does not work, if so. `left_behind`: looks for what runs
+        that ended have left."""
+        self._failing = failing
         self._loop = loop
         self._loader = loader
         self._clock = clock
         self._address = address
         self._unit = unit
+        self._find_left_behind = left_behind
         self._since = clock.now().wall
-        self._waiting: dict[str, asyncio.Future[Ending]] = {}
-        self._endings: deque[tuple[str, Ending]] = deque(
-            maxlen=64
-        )  # ended before they were awaited
+        self._waiting: dict[str, asyncio.Future[End]] = {}
+        self._endings: deque[tuple[str, End]] = deque(maxlen=64)  # ended before they were awaited
         self._known: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
             "status": self._status,
+            "left_behind": self._left_behind,
             "task": self._task,
             "names": self._names,
             "next": self._next,
@@ -102,11 +105,12 @@ class Requests:
             if event.lateness is not None and event.run.trigger is Trigger.SCHEDULE:
                 self._late.append(event.lateness)
         elif isinstance(event, RunEnded):
-            self._end(event.run.id, event.ending)
+            self._end(event.run.id, (event.ending, event.usage))
         elif isinstance(event, RunNotStarted):
-            self._end(event.run.id, Ending(outcome=Outcome.FAILED, reason=event.reason))
+            ending = Ending(outcome=Outcome.FAILED, reason=event.reason)
+            self._end(event.run.id, (ending, None))
 
-    def _end(self, run_id: str, ending: Ending) -> None:
+    def _end(self, run_id: str, ending: End) -> None:
         waiting = self._waiting.pop(run_id, None)
         if waiting is None:
             self._endings.append((run_id, ending))
@@ -116,7 +120,9 @@ class Requests:
     # ── reading ───────────────────────────────────────────────────────────────────────────
 
     async def _status(self, request: dict[str, Any]) -> dict[str, Any]:
-        """With `soonest`: only the tasks that are busy, and so many of those that are due first."""
+        """With `soonest`: only the tasks that are busy, and so many of those that are due first.
+        `left_behind`: with what runs that ended have left, which takes a look at all of /proc."""
+        left = await self._left_behind(request) if request.get("left_behind") else {}
         scheduler, soonest = self._loop.scheduler, request.get("soonest")
         brief = bool(request.get("brief"))
         return {
@@ -133,6 +139,8 @@ class Requests:
             "alerts": status.of_alerts(scheduler),
             "lateness": self._lateness(),
             "history": {"failing": self._history_failed},
+            **{part: {"failing": ask()} for part, ask in self._failing.items()},
+            **left,
             **status.of_all(scheduler, self._clock.now(), soonest=soonest, brief=brief),
         }
 
@@ -140,12 +148,16 @@ class Requests:
         """Of the newest starts; None where there was none."""
         if not self._late:
             return None
-        worst, middle = max(self._late), statistics.median(self._late)
+        worst, middle = max(self._late), sorted(self._late)[len(self._late) // 2]
         return {
             "starts": len(self._late),
             "median_ms": round(middle * 1000, 1),
             "max_ms": round(worst * 1000, 1),
         }
+
+    async def _left_behind(self, _: dict[str, Any]) -> dict[str, Any]:
+        find = self._find_left_behind
+        return {"left_behind": await find() if find is not None else []}
 
     async def _task(self, request: dict[str, Any]) -> dict[str, Any]:
         """One task as `status` shows it, without the others."""
@@ -195,15 +207,15 @@ class Requests:
         run = next(command.run for command in commands if isinstance(command, Start))
         if not request.get("wait"):
             return {"run": run.id}
-        return {"run": run.id, "ending": asdict(await self._end_of(run.id))}
+        return {"run": run.id, "ending": await self._end_of(run.id)}
 
-    async def _end_of(self, run_id: str) -> Ending:
+    async def _end_of(self, run_id: str) -> dict[str, Any]:
         early = dict(self._endings).get(run_id)
         if early is not None:
-            return early
-        ended: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+            return _end_as_json(early)
+        ended: asyncio.Future[End] = asyncio.get_running_loop().create_future()
         self._waiting[run_id] = ended
-        return await ended
+        return _end_as_json(await ended)
 
     async def _kill(self, request: dict[str, Any]) -> dict[str, Any]:
         target = str(request.get("target"))
@@ -258,9 +270,20 @@ class Requests:
         names = [state.task.name for state in self._loop.scheduler.states()]
         if name not in names:
             runs = [live.run.id for live in self._loop.scheduler.live.all()]
+            import difflib  # only a refusal needs it
+
             near = difflib.get_close_matches(name, [*names, *runs], 1)
             hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
             raise UsageError(f"no task or live run '{name}' on this host", hint=hint)
+
+
+def _end_as_json(end: End) -> dict[str, Any]:
+    """Usage as `torch runs --json` has it."""
+    ending, usage = end
+    return asdict(ending) | {
+        "max_rss": None if usage is None else usage.max_rss,
+        "cpu_seconds": None if usage is None else round(usage.cpu_seconds, 6),
+    }
 
 
 def _is_ahead(until: object, wall: float) -> bool:

@@ -1,250 +1,225 @@
-"""Performs start and stop; owns the live processes.
+"""Performs start and stop; owns the active runs.
 
-Every run is here from its spawn, or its adoption, until it is proven gone, and the core hears
-of both ends. A run that was told to stop is gone when nothing of it is left, not when its
-first process ends; stopping.py sees to that. Must not decide: what starts, stops or is killed
-when is the core's.
+Every run is here from its order, or its adoption, until it is proven gone, and the core hears of
+its start and its end. A run that was told to stop is gone when none of its processes is left, not
+when its first process ends; stopping.py checks that. orphans.py handles runs whose reaper is gone.
+Must not decide what starts, stops or is killed: the core does.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
-from torch.clock import Clock
-from torch.daemon import runfile
-from torch.daemon.capping import Capping
+from torch.clock import Clock, Now
 from torch.daemon.child import Child
-from torch.daemon.linux import CLOCK_BOOTTIME, Timer
+from torch.daemon.leftovers import Leftovers
+from torch.daemon.link import Link
+from torch.daemon.ordering import Ordering
+from torch.daemon.orphans import Orphans
 from torch.daemon.output import Outputs
-from torch.daemon.spawn import SpawnError, release, spawn
+from torch.daemon.printing import Printing
+from torch.daemon.reapers import Reapers
+from torch.daemon.recover import Left
+from torch.daemon.shims import Shims
 from torch.daemon.stopping import Stopping
-from torch.schedule.evidence import SHIM_KILLED
-from torch.schedule.messages import Ended, Found, Message, NotStarted, Start, Started, Trace
+from torch.daemon.unforked import unforked
+from torch.event import Event, PartFailed
+from torch.reaper.journal import Found
+from torch.reaper.output import Output
+from torch.run import Usage
+from torch.schedule.messages import Ended, Message, NotStarted, Start, Started, Trace
 
-SLICE = 0.2
-"""Seconds of spawning before the loop gets a turn: exits, signals and requests wait no longer.
-In a burst, whatever else is done between two spawns makes all that follow later."""
-
-SPIN = 0.001
-"""Seconds before an instant at which to be awake: waking up from sleep costs about as much."""
-
-LONGEST_WAIT = 1.0
-"""Seconds a spawned shim may wait for its instant; more means that the clock was set back."""
-
-_UNWRITTEN = 125
-"""What the shim says when it could not write its start down; a command may say so too."""
+_WITHDRAWN = "stopped before it started"
 
 
 class Supervisor:
     def __init__(
-        self, *, clock: Clock, post: Callable[[Message], None], runs_dir: str, outputs: Outputs,
-        completed: Callable[[str, int], None],
+        self, *, clock: Clock, post: Callable[[Message], None], reapers: Reapers,
+        outputs: Outputs, runs_dir: str, completed: Callable[[str, int], None],
+        tell: Callable[[Event], None],
     ) -> None:  # fmt: skip
-        """`completed` hears of each run whose output grows no more, and of the bytes that were
-        cut off its head."""
+        """`completed` is Printing's. `runs_dir`: run files of the version before."""
         self._clock = clock
         self._post = post
-        self._runs_dir = runs_dir
+        self._reapers = reapers
         self._outputs = outputs
-        self._completed = completed
-        self._pending: deque[Start] = deque()
-        self._waiting: deque[tuple[float, Child]] = deque()  # mono instant; they share a second
-        self._release_timer = Timer(CLOCK_BOOTTIME)
-        asyncio.get_running_loop().add_reader(self._release_timer.fd, self._release_due)
+        self._tell = tell
         self._children: dict[str, Child] = {}
-        self._pumping = False
+        self._ordering = Ordering(
+            clock=clock, post=post, reapers=reapers, outputs=outputs, children=self._children
+        )
+        self._unrecorded: dict[str, Link] = {}  # have ended; their reaper has not heard it
+        self._printing = Printing(
+            children=self._children, outputs=outputs, completed=completed, tell=tell
+        )
+        self.leftovers = Leftovers(self._children, parents=self._own_pids)
         self._stopping = Stopping(
-            clock=clock, post=post, children=self._children, finish=self._finish
-        )
-        self._capping = Capping(
-            outputs, lambda: [(child.run, child.task) for child in self._children.values()]
-        )
+            clock=clock, post=post, children=self._children, finish=self._finish,
+            never=self._own_pids,
+        )  # fmt: skip
+        self._shims = Shims(runs_dir, clock=clock, children=self._children, follow=self._follow_end)
+        self._orphans = Orphans(
+            clock=clock, children=self._children, reapers=reapers, outputs=outputs,
+            follow=self._follow_end, again=self.start, sweep=self._stopping.sweep_soon,
+            begun=self._begun,
+        )  # fmt: skip
+        reapers.report_to(self._hear, self._lose, self._orphans.reaper_began)
 
     # ── starting ──────────────────────────────────────────────────────────────────────────
 
     def start(self, start: Start) -> None:
-        """Spawns in the order of the calls; a burst is spread over turns of the loop."""
-        self._pending.append(start)
-        if not self._pumping:
-            self._pumping = True
-            asyncio.get_running_loop().call_soon(self._pump)
+        """Orders in the order of the calls; a burst is spread over turns of the loop."""
+        self._ordering.add(start)
 
-    def _pump(self) -> None:
-        until = self._clock.now().mono + SLICE
-        while self._pending:
-            start = self._pending.popleft()
-            try:
-                self._spawn(start)
-            except Exception as error:  # noqa: BLE001  # one that fails must not stop the others
-                reason = f"a fault of torch's own: {error!r}"
-                self._post(NotStarted(run_id=start.run.id, reason=reason))
-            if self._clock.now().mono >= until:
-                break
-        self._pumping = bool(self._pending)
-        if self._pumping:
-            asyncio.get_running_loop().call_soon(self._pump)
-
-    def _spawn(self, start: Start) -> None:
-        run, task = start.run, start.task
-        try:
-            output = self._outputs.open(run)
-        except OSError as error:
-            reason = f"its output file could not be made: {error.strerror}"
-            self._post(NotStarted(run_id=run.id, reason=reason))
+    def _begun(self, child: Child, pid: int, birth: int, mark: int, at: Now | None = None) -> None:
+        """Its first process is there, or was; since `at`."""
+        if child.begun:
             return
-        try:
-            spawned = spawn(run, task, runs_dir=self._runs_dir, output_fd=output)
-        except SpawnError as error:
-            self._outputs.discard(run)
-            self._post(NotStarted(run_id=run.id, reason=str(error)))
-            return
-        finally:
-            os.close(output)
-        try:
-            pidfd = os.pidfd_open(spawned.pid)
-        except OSError:  # no descriptor left: without one its end would not be heard
-            os.close(spawned.go)
-            os.waitpid(spawned.pid, 0)  # it ends at once, having started nothing
-            raise
-        child = Child(run=run, task=task, pid=spawned.pid, pidfd=pidfd, go=spawned.go)
-        self._children[run.id] = child
-        asyncio.get_running_loop().add_reader(child.pidfd, self._reap, child)
-        now = self._clock.now()
-        if start.at is None or start.at <= now.wall:
-            self._release(child)
-        else:  # by the monotonic clock from here: a step of the wall clock strands nobody
-            wait = min(start.at - now.wall, LONGEST_WAIT)
-            self._waiting.append((now.mono + wait, child))
-            self._set_release_timer()
+        child.pid, child.birth, child.mark = pid, birth, mark
+        child.begun, child.start = True, None
+        self._post(Started(run_id=child.run.id, pid=pid, at=at))
+        if child.stopping:
+            self._stopping.stop(child, by_force=child.forced_at is not None)
 
-    def _release_due(self) -> None:
-        self._release_timer.clear()
-        soon = self._clock.now().mono + SPIN
-        while self._waiting and self._waiting[0][0] <= soon:
-            at, child = self._waiting.popleft()
-            while self._clock.now().mono < at:
-                pass
-            self._release(child)
-        self._set_release_timer()
+    # ── what reapers say ──────────────────────────────────────────────────────────────────
 
-    def _set_release_timer(self) -> None:
-        self._release_timer.set(self._waiting[0][0] - SPIN if self._waiting else None)
+    def _hear(self, link: Link, message: list[bytes]) -> None:
+        match message:
+            case [b"trouble", reason]:
+                self._hear_trouble(reason.decode("utf-8", "replace"))
+            case [b"settled"]:
+                self._settle(link)
+            case [word, name, *rest]:
+                child = self._children.get(name.decode())
+                if child is not None and child.link is link:
+                    self._hear_of(child, word, rest)
+                elif word == b"ended" and name.decode() not in self._unrecorded:
+                    link.send(b"forget", name)  # its end is on record
+                if word == b"closed":
+                    self._printing.close(name.decode(), cut=int(rest[0]), size=int(rest[1]))
+                    self._orphans.let_go(name.decode())
+                    self._reapers.remains.tidy()
+                elif word == b"lost":
+                    why = rest[1].decode("utf-8", "replace")
+                    self._printing.hear_lost(name.decode(), int(rest[0]), why)
 
-    def _release(self, child: Child) -> None:
-        """Now the command begins."""
-        if child.go < 0:
-            return
-        go, child.go = child.go, -1
-        child.released = release(go)
-        if child.released:
-            self._post(Started(run_id=child.run.id, pid=child.pid))
-            self._capping.watch()
+    def _hear_of(self, child: Child, word: bytes, rest: list[bytes]) -> None:
+        if word == b"started":
+            pid, birth, mark, wall, mono = rest
+            at = Now(float(wall), float(mono))
+            self._begun(child, int(pid), int(birth), int(mark), at)
+        elif word == b"refused":
+            self._withdraw(child, rest[0].decode("utf-8", "replace"))
+        elif word == b"ended" and child.ended_at is None:
+            code, number, wall, cpu, rss = rest
+            child.exit_code = int(code)
+            child.signal = int(number) if number else None
+            child.ended_at = float(wall)
+            child.usage = Usage(cpu_seconds=float(cpu), max_rss=int(rss) if rss else None)
+            self._follow_end(child)
+
+    def _lose(self, link: Link, found: Found) -> None:
+        self._orphans.lost(link, found)
+        self._printing.lose(link, found)
+
+    def _hear_trouble(self, reason: str) -> None:
+        if reason:
+            self._tell(PartFailed(part="the journal of runs", reason=reason))
+
+    def _settle(self, link: Link) -> None:
+        """An earlier service's reaper has said what it has. What it was thought to have and has
+        not, it never began, and never will."""
+        for child in [*self._children.values()]:
+            if child.link is link and not link.ours and not child.begun:
+                self._orphans.never_began(child)
 
     # ── adopting ──────────────────────────────────────────────────────────────────────────
 
-    def adopt(self, found: Found) -> None:
-        """Takes over a run that lives; the core must hear of it before anything else."""
-        child = Child(
-            run=found.run, task=found.task, pid=found.pid or 0, adopted=True, released=True
-        )
-        self._children[found.run.id] = child
-        self._capping.watch()
-        if found.trace is Trace.LEFT:
-            child.ended_at, child.reason = self._clock.now().wall, SHIM_KILLED
+    def adopt(self, left: Left) -> None:
+        """Takes over what is left of a run; the core must hear of it before anything else."""
+        run_id, child, link = left.found.run.id, left.child, left.trail.link
+        if child is None:
+            self.leftovers.remember(left.found.run, left.trail.said.mark)
+            if left.found.trace is Trace.ENDED and link is not None:
+                self._unrecorded[run_id] = link
+            return
+        self._children[run_id] = child
+        if child.ended_at is not None:  # its reaper is gone, and something of it lives
             self._stopping.sweep_soon(0)
-            return
-        loop = asyncio.get_running_loop()
-        try:
-            child.pidfd = os.pidfd_open(child.pid)
-        except OSError:  # it has ended in this very moment
-            loop.call_soon(self._see_end, child)
-            return
-        loop.add_reader(child.pidfd, self._reap, child)
-        # Only now: a lock that is held still says that the pid was the shim's when we opened it.
-        seen = runfile.look(self._run_file(child))
-        if seen is None or not seen.held:
-            loop.call_soon(self._reap, child)
+        elif child.run_file:
+            path = self._outputs.path(child.run)
+            self._shims.adopt(child, Output(path, child.task.output.max_size, direct=True))
 
-    def _see_end(self, child: Child) -> None:
-        """We are not its parent: how it ended is in its run file."""
-        seen = runfile.look(self._run_file(child))
-        child.exit_code = seen.code if seen else None
-        child.ended_at = self._clock.now().wall
-        if seen is not None and child.exit_code is not None:
-            child.ended_at = seen.changed
-        elif seen is not None and seen.shim is None:
-            child.released = False  # it was never released, and nothing began
-        else:
-            child.reason = SHIM_KILLED
-        self._follow_end(child)
+    def go_on(self, dead: Mapping[str, Found]) -> None:
+        """All that was left is adopted: what reapers have to say is heard, and what runs of `dead`
+        ones (journals by directory) print is read."""
+        self._reapers.go_on()
+        for found in dead.values():
+            self._orphans.read_on(found)
 
     # ── ending ────────────────────────────────────────────────────────────────────────────
 
-    def _reap(self, child: Child) -> None:
-        """The shim is gone. It ends with the command's code, or was killed itself."""
-        if child.pidfd < 0:
-            return
-        asyncio.get_running_loop().remove_reader(child.pidfd)
-        pidfd, child.pidfd = child.pidfd, -1
-        if child.adopted:
-            os.close(pidfd)
-            self._see_end(child)
-            return
-        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-        os.close(pidfd)
-        child.ended_at = self._clock.now().wall
-        if result is not None and result.si_code == os.CLD_EXITED:
-            child.exit_code = result.si_status
-        else:
-            child.reason = SHIM_KILLED
-        if child.exit_code == _UNWRITTEN and self._never_began(child):
-            child.released, child.reason = False, "its start could not be written down"
-        self._follow_end(child)
-
-    def _never_began(self, child: Child) -> bool:
-        seen = runfile.look(self._run_file(child))
-        return seen is not None and seen.shim is None
-
     def _follow_end(self, child: Child) -> None:
-        if not child.released:
-            self._withdraw(child)
+        """Its first process is gone."""
+        if not child.begun:
+            self._withdraw(child, child.reason or "it never began, and its service is gone")
         elif child.in_doubt:
             self._stopping.sweep_soon(0)
         else:
             self._finish(child)
 
-    def _withdraw(self, child: Child) -> None:
-        """Its shim ended before it was released: the command never began."""
-        self._close_go(child)
+    def _withdraw(self, child: Child, reason: str) -> None:
+        """The command never began."""
         del self._children[child.run.id]
-        self._outputs.discard(child.run)
-        reason = child.reason or "its shim did not start it"
+        if child.link is not None:
+            self._unrecorded[child.run.id] = child.link
         if child.stopping:
-            reason = "stopped before it started"
+            reason = _WITHDRAWN
         self._post(NotStarted(run_id=child.run.id, reason=reason))
 
     def _finish(self, child: Child) -> None:
-        del self._children[child.run.id]
-        cut = self._outputs.close(child.run, child.task, live=self._children.keys())
-        self._completed(child.run.id, cut)
+        run, run_id = child.run, child.run.id
+        del self._children[run_id]
+        self.leftovers.remember(run, child.mark)
+        if child.journal:
+            self._orphans.read_end(child)
+        if child.link is not None:
+            self._unrecorded[run_id] = child.link
+        self._printing.end(child)
+        if child.run_file:
+            cut, size = self._shims.close(child)
+            self._printing.close(run_id, cut=cut, size=size)
+        tail = partial(self._outputs.tail, run, 1)
         self._post(
             Ended(
-                run_id=child.run.id,
-                exit_code=child.exit_code,
-                at=child.ended_at or self._clock.now().wall,
-                reason=child.reason,
+                run_id=run_id, exit_code=child.exit_code, signal=child.signal, usage=child.usage,
+                at=self._end_of(child),
+                reason=child.reason or unforked(child.exit_code, child.task, tail),
             )
-        )
+        )  # fmt: skip
+
+    def _end_of(self, child: Child) -> float:
+        """Of one that lost its parent nobody sees the end; it is over when nothing is left."""
+        known = child.ended_at if child.exit_code is not None else None
+        return known or self._clock.now().wall
 
     def forget(self, run_ids: Iterable[str]) -> None:
-        """Their ends are on record: the run files go. The other order could lose an exit code."""
-        for run_id in run_ids:
-            with contextlib.suppress(OSError):
-                os.unlink(f"{self._runs_dir}/{run_id}")
+        """Their ends are on record, so reapers may forget them. The other order could lose an exit
+        code."""
+        ended = [*run_ids]
+        touched = set()
+        for run_id in ended:
+            link = self._unrecorded.pop(run_id, None)
+            if link is not None:
+                link.owe(b"forget", run_id.encode())
+                touched.add(link)
+        for link in touched:
+            link.flush()
+        self._reapers.remains.forget(ended)
+        self._shims.forget(ended)
 
     # ── stopping ──────────────────────────────────────────────────────────────────────────
 
@@ -255,33 +230,28 @@ class Supervisor:
             self._cancel(run_id)
             return
         child.stopping = True
-        if child.released:
+        if child.begun:
             self._stopping.stop(child, by_force=by_force)
-        else:
-            self._close_go(child)  # the shim ends by itself, and is then withdrawn
-
-    def _close_go(self, child: Child) -> None:
-        if child.go >= 0:
-            go, child.go = child.go, -1
-            os.close(go)
+        elif child.link is not None:
+            child.forced_at = self._clock.now().mono if by_force else child.forced_at
+            child.link.send(b"cancel", run_id.encode())
 
     def _cancel(self, run_id: str) -> None:
         """A stop that overtook its start: the run leaves the queue and was never there."""
-        for item in self._pending:
-            if item.run.id == run_id:
-                self._pending.remove(item)
-                break
+        self._ordering.remove(run_id)
         # Known here or not: the core believes in it, and nothing of it lives or will.
-        self._post(NotStarted(run_id=run_id, reason="stopped before it started"))
+        self._post(NotStarted(run_id=run_id, reason=_WITHDRAWN))
 
-    def _run_file(self, child: Child) -> str:
-        return f"{self._runs_dir}/{child.run.id}"
+    def _own_pids(self) -> frozenset[int]:
+        ours = {os.getpid(), *(link.pid for link in self._reapers.all())}
+        return frozenset(ours)
 
     @property
     def is_starting(self) -> bool:
         """Whether something is about to start: whatever can wait, waits."""
-        return bool(self._pending or self._waiting)
+        return bool(self._ordering) or any(not c.begun for c in self._children.values())
 
     def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._release_timer.fd)
-        self._release_timer.close()
+        self._shims.close_all()
+        with contextlib.suppress(OSError):
+            self._orphans.close()

@@ -6,6 +6,7 @@ and `torch restart`.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 
@@ -41,6 +42,19 @@ def unit_of(cgroup: str) -> tuple[str, bool] | None:
         if re.fullmatch(r"[\w:.@\\-]+\.service", last, re.ASCII):
             return last, any(name.startswith("user@") for name in above)
     return None
+
+
+def is_unit_of(pid: int, unit: str, *, of_user: bool) -> bool:
+    """Whether the kernel says so too. A service may be another user's, and who restarts the unit
+    that it names would restart whichever it likes."""
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return False
+    if unit_of(text) != (unit, of_user):
+        return False
+    return not of_user or f"/user@{os.geteuid()}.service/" in text
 
 
 def restart(unit: str, *, of_user: bool) -> None:

@@ -11,7 +11,7 @@ from torch.daemon.loop import Loop
 from torch.daemon.recover import Recoverer
 from torch.daemon.supervisor import Supervisor
 from torch.history.past import Past
-from torch.schedule.messages import Recovered, StopAsked, Trace
+from torch.schedule.messages import Recovered, StopAsked
 from torch.task import Task
 
 
@@ -35,15 +35,14 @@ class Takeover:
 
     async def recover(self, tasks: dict[str, Task]) -> None:
         """`tasks`: this host's, of the file that is about to be in force, by name."""
-        found = await self._recoverer.find(self._past.unfinished, tasks)
-        for each in found:
-            if each.trace in (Trace.ALIVE, Trace.LEFT):
-                self._supervisor.adopt(each)
+        left = await self._recoverer.find(self._past.unfinished, tasks)
+        for each in left:
+            self._supervisor.adopt(each)
         past = self._past
         in_force = frozenset(task for task, (digest, _) in past.decided.items() if digest)
         self._loop.post(
             Recovered(
-                found=found,
+                found=tuple(each.found for each in left),
                 in_force=in_force,
                 paused=past.paused,
                 last=past.last,
@@ -54,4 +53,5 @@ class Takeover:
         )
         for message in self._early or ():
             self._loop.post(message)
+        self._supervisor.go_on(self._recoverer.dead)
         self._early = None

@@ -1,9 +1,10 @@
-"""Notices that the task file may have changed. Whether it did is for the reader to say.
+"""Notices that the task file may have changed. The reader decides whether it did.
 
 Owns the inotify watches (by watchdog). Watched are directories, never the file: an editor
 replaces the file by rename, a release by a symlink swap anywhere on the path, and a watch on
-the old inode would see neither. A slow look at the path itself catches what no watch can:
-network file systems, and a directory that was removed and made again.
+the old inode would see neither. A slow check of the path itself catches what no watch can:
+network file systems, a directory that was removed and made again, and a host that has no inotify
+instance left. A watch that cannot be made stops nothing: it is logged, and tried again.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from typing import Any
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
 
-from torch.daemon.linux import close_on_exec
+from torch.clock import Clock, rfc3339
+from torch.event import Event, PartFailed, PartRecovered
+from torch.linux import close_on_exec
 
 DEBOUNCE = 0.1
 """Seconds of quiet before a change counts: an editor writes in several steps."""
@@ -24,6 +29,9 @@ LONGEST = 0.5
 """Seconds after which a file that never comes to rest is read all the same."""
 
 LOOK = 5.0
+"""Seconds between two looks at the path itself."""
+
+PART = "watching the task file"
 _MAX_LINKS = 40  # as the kernel's own limit
 _NOT_CHANGES = {"opened", "closed_no_write"}
 
@@ -63,28 +71,39 @@ def places(path: str) -> frozenset[str]:
 
 
 class Watcher(FileSystemEventHandler):
-    def __init__(self, path: str, changed: Callable[[], None], *, seen: Identity) -> None:
+    def __init__(
+        self, path: str, changed: Callable[[], None], *, seen: Identity, clock: Clock,
+        tell: Callable[[Event], None],
+    ) -> None:  # fmt: skip
         """`seen`: what `identify` said before the file was read; a change since is a change."""
         self._path = path
         self._changed = changed
+        self._clock = clock
+        self._tell = tell
         self._loop = asyncio.get_running_loop()
-        self._observer = Observer()
+        self._observer: BaseObserver | None = None
+        self._folders: dict[str, tuple[object, int]] = {}
         self._places: frozenset[str] = frozenset()
-        self._folders: dict[str, tuple[object, int]] = {}  # folder -> (watch, its inode)
         self._debounce: asyncio.TimerHandle | None = None
         self._first_touch = 0.0
         self._identity = seen
-        self._observer.daemon = True
-        self._observer.start()
+        self._failed: tuple[float, str] | None = None  # since when (wall), and why
         self._watch()
         self._looking: asyncio.Handle = self._loop.call_soon(self._look)
+
+    def failing(self) -> dict[str, Any] | None:
+        """Since when a change is seen by the slow look alone, and why; None: all is well."""
+        if self._failed is None:
+            return None
+        return {"since": rfc3339(self._failed[0]), "reason": self._failed[1]}
 
     def stop(self) -> None:
         self._looking.cancel()
         if self._debounce is not None:
             self._debounce.cancel()
-        self._observer.stop()
-        self._observer.join()
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
 
     def dispatch(self, event: FileSystemEvent) -> None:
         """On watchdog's thread: drops what is no change, and posts the rest to the loop."""
@@ -117,6 +136,25 @@ class Watcher(FileSystemEventHandler):
     def _watch(self) -> None:
         """Watches the folders that matter now, and no others."""
         self._places = places(self._path)
+        try:
+            self._watch_folders()
+        except (OSError, RuntimeError) as error:  # no inotify instance left, or no thread
+            self._fail(getattr(error, "strerror", None) or str(error))
+        else:
+            self._recover()
+        close_on_exec()
+
+    def _watch_folders(self) -> None:
+        """Raises OSError and RuntimeError for what cannot be watched, after the rest."""
+        if self._observer is None:
+            observer = Observer()
+            observer.daemon = True
+            try:
+                observer.start()
+            except BaseException:
+                observer.stop()
+                raise
+            self._observer = observer
         wanted = {}
         for folder in {os.path.dirname(place) for place in self._places}:
             try:
@@ -127,11 +165,27 @@ class Watcher(FileSystemEventHandler):
             if wanted.get(folder) != inode:
                 self._observer.unschedule(watch)  # type: ignore[arg-type]
                 del self._folders[folder]
+        failed: OSError | None = None
         for folder, inode in wanted.items():
             if folder not in self._folders:
                 try:
                     watch = self._observer.schedule(self, folder, recursive=False)
-                except OSError:  # no inotify watches left, no permission: _look has to do
+                except (FileNotFoundError, PermissionError):  # _look has to do
+                    continue
+                except OSError as error:
+                    failed = error
                     continue
                 self._folders[folder] = (watch, inode)
-        close_on_exec()
+        if failed is not None:
+            raise failed
+
+    def _fail(self, reason: str) -> None:
+        if self._failed is None:
+            self._failed = self._clock.now().wall, reason
+            what = f"{reason}; the file is checked every {LOOK:g} s instead"
+            self._tell(PartFailed(part=PART, reason=what))
+
+    def _recover(self) -> None:
+        if self._failed is not None:
+            self._failed = None
+            self._tell(PartRecovered(part=PART))

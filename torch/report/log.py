@@ -8,6 +8,7 @@ is made harmless here: no control character reaches a terminal or a log line raw
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from typing import Any
 
 from torch import event as facts
@@ -71,6 +72,8 @@ def sentence(event: Event) -> str:
         case facts.HistorySetAside(path=path, reason=reason):
             aside = f", set aside as {path}" if path else ""
             return f"the history is damaged ({reason}){aside}; a new one is begun"
+        case facts.HistoryReopened(reason=reason):
+            return f"the history was changed by another process ({reason}); it is sound and in use"
         case facts.NoticeSent(channel=channel, notices=notices, tries=tries):
             what = f"{notices[0].task} {notices[0].kind.value}"
             what = what if len(notices) == 1 else f"{len(notices)} messages as one"
@@ -85,6 +88,12 @@ def sentence(event: Event) -> str:
             return f"SIGKILL did not end {', '.join(processes)}"
         case facts.PartFailed(part=part, reason=reason):
             return f"{part} failed: {reason}"
+        case facts.PartRecovered(part=part, lost=lost):
+            return f"{part} works again" + (f"; {lost}" if lost else "")
+        case facts.PlaceLost(path=path, reason=reason):
+            return f"{path} {reason}; this service stops its runs and ends"
+        case facts.PlaceRestored(paths=paths):
+            return f"removed by another process, and created again: {', '.join(paths)}"
         case facts.SelfReported():
             return _fares(event)
         case facts.ServiceStopping(reason=reason, live=live):
@@ -105,8 +114,10 @@ def level(event: Event) -> str:
             return ERROR
         case facts.RunNotStarted() | facts.DaemonCrashLooping() | facts.PartFailed():
             return ERROR
-        case facts.HistorySetAside():
+        case facts.HistorySetAside() | facts.PlaceLost():
             return ERROR
+        case facts.HistoryReopened() | facts.PlaceRestored():
+            return WARN
         case facts.NoticeGivenUp():
             return ERROR
         case facts.NoticeUnsent():
@@ -123,7 +134,7 @@ def level(event: Event) -> str:
 def fields(event: Event, wall: float) -> dict[str, Any]:
     """The line as names and values; `event` is the class in snake case."""
     line: dict[str, Any] = {
-        "time": rfc3339(wall, milliseconds=True),
+        "time": _stamp(wall),
         "level": level(event),
         "event": _snake(type(event).__name__),
     }
@@ -131,7 +142,7 @@ def fields(event: Event, wall: float) -> dict[str, Any]:
     if isinstance(run, Run):
         line |= {"task": run.task, "run": run.id}
         if run.fire_time is not None:
-            line["fire_time"] = rfc3339(run.fire_time)
+            line["fire_time"] = _fire_time(run.fire_time)
     line |= dict(_details(event))
     line["msg"] = sentence(event)
     return line
@@ -169,6 +180,10 @@ def _details(event: Event) -> Iterator[tuple[str, Any]]:
             )
             if value.reason:
                 yield "reason", value.reason
+        elif name == "usage" and value is not None:
+            yield "cpu_seconds", round(value.cpu_seconds, 3)
+            if value.max_rss is not None:
+                yield "max_rss", value.max_rss
         elif name == "problems":
             yield "problems", [f"{p.place()}: {p.message}" for p in value]
         elif name in _INSTANTS:
@@ -234,5 +249,18 @@ def _lateness(seconds: float | None) -> str:
     return f", {duration(seconds)} late" if seconds is not None and seconds >= 0.5 else ""
 
 
+def _stamp(wall: float) -> str:
+    """As rfc3339 with milliseconds; what is the same for a second is made once."""
+    whole, thousandths = divmod(int(wall * 1000), 1000)
+    text = _fire_time(whole) or ""
+    return f"{text[:19]}.{thousandths:03}{text[19:]}"
+
+
+@lru_cache(maxsize=4)  # many runs of one second are told one after the other
+def _fire_time(at: int) -> str | None:
+    return rfc3339(at)
+
+
+@cache
 def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")

@@ -245,7 +245,7 @@ TASK_KEYS: dict[str, Key] = {
             name="output",
             kind=policies.output(),
             default=Output(),
-            shown="`{keep: 50, max_size: 16MiB}`",
+            shown="`{keep: 50, max_size: 16MiB, via: pipe}`",
             example="{keep: 50, max_size: 16MiB}",
             doc="What is kept of the output.",
         ),

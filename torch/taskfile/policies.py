@@ -5,8 +5,8 @@ Owns those keys, and what must hold between them.
 
 from __future__ import annotations
 
-from torch.task import Output, Restart, Retry
-from torch.taskfile.kinds import Key, Kind
+from torch.task import Output, Restart, Retry, Via
+from torch.taskfile.kinds import Key, Kind, choice
 from torch.taskfile.quantities import duration, number, size, whole
 from torch.taskfile.records import record
 
@@ -79,6 +79,15 @@ OUTPUT = (
         default=16 * 2**20,
         example="16MiB",
         doc="Size of one file; of longer output the tail is kept.",
+    ),
+    Key(
+        name="via",
+        kind=choice(Via),
+        default=Via.PIPE,
+        example="file",
+        doc="`pipe`: Torch reads the output and writes the file; the task waits while 64 KiB are "
+        "unread. `file`: the task writes the file itself and never waits; then `>/dev/stderr` "
+        "truncates it, and output written after the command's end is not capped.",
     ),
 )
 

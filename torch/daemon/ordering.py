@@ -1,0 +1,95 @@
+"""Starts that the core asks for, on their way to the reaper: in order, and a burst in slices.
+
+Owns the queue of starts that were not sent to a reaper yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from torch.clock import Clock
+from torch.daemon.child import Child
+from torch.daemon.link import Link
+from torch.daemon.order import OrderError, Orders
+from torch.daemon.output import Outputs
+from torch.daemon.reapers import Reapers
+from torch.schedule.messages import Message, NotStarted, Start
+
+SLICE = 0.2
+"""Seconds of ordering before the loop gets a turn: exits, signals and requests wait no longer."""
+
+TOGETHER = 8
+"""Orders that go to the reaper in one write: it begins them while we prepare the next."""
+
+LONGEST_WAIT = 1.0
+"""Seconds an order may wait for its instant; more means that the clock was set back."""
+
+_AGAIN = 0.02
+
+
+class Ordering:
+    def __init__(
+        self, *, clock: Clock, post: Callable[[Message], None], reapers: Reapers,
+        outputs: Outputs, children: dict[str, Child],
+    ) -> None:  # fmt: skip
+        """A run that is ordered is among `children` from then on."""
+        self._clock = clock
+        self._post = post
+        self._reapers = reapers
+        self._outputs = outputs
+        self._children = children
+        self._orders = Orders()
+        self._pending: deque[Start] = deque()
+        self._pumping = False
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def add(self, start: Start) -> None:
+        self._pending.append(start)
+        if not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def remove(self, run_id: str) -> None:
+        """A stop has overtaken its start, or it is not known here."""
+        for item in self._pending:
+            if item.run.id == run_id:
+                self._pending.remove(item)
+                return
+
+    def _pump(self) -> None:
+        ours = self._reapers.ours
+        if ours is None:  # it was killed; the next one is there in a moment
+            asyncio.get_running_loop().call_later(_AGAIN, self._pump)
+            return
+        self._orders.renew()
+        until = self._clock.now().mono + SLICE
+        while self._pending:
+            for _ in range(min(TOGETHER, len(self._pending))):
+                self._order(self._pending.popleft(), ours)
+            ours.flush()
+            if self._clock.now().mono >= until:
+                break
+        self._pumping = bool(self._pending)
+        if self._pumping:
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _order(self, start: Start, ours: Link) -> None:
+        run, task, now = start.run, start.task, self._clock.now()
+        # By the monotonic clock from here: a step of the wall clock strands nobody.
+        ahead = 0.0 if start.at is None else min(start.at - now.wall, LONGEST_WAIT)
+        at = now.mono + ahead if ahead > 0 else 0.0
+        try:
+            order = self._orders.make(run, task, at=at, output=self._outputs.path(run))
+        except OrderError as error:
+            self._post(NotStarted(run_id=run.id, reason=str(error)))
+            return
+        except Exception as error:  # noqa: BLE001  # one that fails must not stop the others
+            reason = f"a fault of torch's own: {error!r}"
+            self._post(NotStarted(run_id=run.id, reason=reason))
+            return
+        self._children[run.id] = Child(run=run, task=task, start=start, link=ours)
+        ours.send_packed(order.pack())
