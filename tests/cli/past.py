@@ -14,7 +14,7 @@ from torch.history.store import Store
 from torch.report.why.answer import explain
 from torch.report.why.evidence import Asked, Evidence
 from torch.report.why.fates import Explanation
-from torch.run import Ending, Outcome, Run, Trigger
+from torch.run import Ending, Outcome, Run, Trigger, Usage
 from torch.schedule.record import Definition, Entry, File, Pause, Pausing, Progress, Record, Step
 from torch.settings import resolve
 from torch.task import Task
@@ -76,21 +76,26 @@ class Past:
     def began(self, run: Run, at: float) -> None:
         self.commit(Record(progress=(Progress(run=run, step=Step.STARTED, at=at, pid=77),)), at)
 
-    def ended(self, run: Run, at: float, outcome: Outcome, reason: str = "", **keys) -> None:
+    def ended(
+        self, run: Run, at: float, outcome: Outcome, reason: str = "", *,
+        usage: Usage | None = None, **keys,
+    ) -> None:  # fmt: skip
         ending = Ending(outcome=outcome, reason=reason, **keys)
-        step = Progress(run=run, step=Step.ENDED, at=at, ending=ending)
+        step = Progress(run=run, step=Step.ENDED, at=at, ending=ending, usage=usage)
         self.commit(Record(progress=(step,)), at)
 
     def ran(
         self, task: str, fire: int | None, outcome: Outcome = Outcome.SUCCEEDED, *,
         seconds: float = 5.0, late: float = 0.25, code: int | None = 0, reason: str = "",
         attempt: int = 1, trigger: Trigger = Trigger.SCHEDULE, signal: int | None = None,
-        start: float | None = None,
+        start: float | None = None, usage: Usage | None = None,
     ) -> Run:  # fmt: skip
         begin = start if start is not None else float(fire or T0) + late
         run = self.intent(task, fire, attempt=attempt, trigger=trigger, at=begin - 0.01)
         self.began(run, begin)
-        self.ended(run, begin + seconds, outcome, reason, exit_code=code, signal=signal)
+        self.ended(
+            run, begin + seconds, outcome, reason, exit_code=code, signal=signal, usage=usage
+        )
         return run
 
     def never(

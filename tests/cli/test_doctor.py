@@ -169,13 +169,13 @@ def test_a_folder_that_others_may_write_to_is_bad(subject):
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a folder away")
 def test_a_folder_of_another_user_is_bad(subject):
     os.chown(subject.settings.state_dir, 65534, 65534)
-    assert "belongs to uid 65534" in place.folders(subject).sentence
+    assert "another user (uid 65534)" in place.folders(subject).sentence
 
 
 def test_a_file_in_the_way_is_bad(subject):
     os.rmdir(subject.settings.state_dir)
     open(subject.settings.state_dir, "w").close()
-    assert "is no directory" in place.folders(subject).sentence
+    assert "is not a directory" in place.folders(subject).sentence
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def test_a_state_directory_that_cannot_be_read_is_a_finding_and_no_fault(subject
     os.rmdir(settings.state_dir)
     open(settings.state_dir, "w").close()
     assert run(["doctor", "--state-dir", settings.state_dir, "-f", settings.task_file]) == 1
-    assert "is no directory" in capsys.readouterr().out
+    assert "is not a directory" in capsys.readouterr().out
 
 
 CHANNEL = {"name": "ops", "way": "webhook", "waiting": 0, "problem": None, "failing_since": None}

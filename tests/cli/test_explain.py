@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from tests.cli.past import BEGIN, DAY, HOUR, Past, told
 from tests.history.rows import T0
 from torch.errors import UsageError
-from torch.run import Outcome, Trigger
+from torch.report.why.answer import explain as judge
+from torch.run import Outcome, Trigger, Usage
 from torch.schedule.record import Record
 from torch.task import CatchUp, Overlap, Restart, Retry
 from torch.taskfile.parse import parse
@@ -72,6 +74,24 @@ def test_attempts_are_told_one_by_one(past):
         "attempt 2, run r2: started 08:00:35, failed by signal 9 after 5.0 s"
     )
     assert "more than 'retry.attempts: 1' tries it more often" in found.changes
+
+
+def test_each_attempt_says_what_it_used_where_that_is_known(past):
+    past.defined(cron("a", HOURLY, retry=Retry(attempts=2)))
+    big = Usage(cpu_seconds=1.3, max_rss=54 * 2**20)
+    past.ran("a", T0, Outcome.FAILED, code=1, usage=big)
+    small = Usage(cpu_seconds=0.004, max_rss=None)
+    past.ran("a", T0, Outcome.FAILED, code=1, attempt=2, start=T0 + 35.0, usage=small)
+    past.ran("a", T0, attempt=3, start=T0 + 75.0)
+    found = past.explain("a", now=T0 + 90)
+    assert [line.split(":")[0] for line in found.details[:5]] == [
+        "attempt 1, run r1",
+        "used 1.3 s of processor time, at most 54.0 MiB of memory in one process",
+        "attempt 2, run r2", "used 4 ms of processor time", "attempt 3, run r3",
+    ]  # fmt: skip
+    assert "used" not in " ".join(found.details[5:])
+    rows = past.evidence("a", now=T0 + 90).rows
+    assert [row.as_json()["max_rss"] for row in rows] == [54 * 2**20, None, None]
 
 
 def test_a_run_that_did_not_start_says_why(past):
@@ -570,6 +590,20 @@ def test_a_pause_that_ended_by_itself_is_no_reason_though_no_service_has_noticed
     assert past.explain("a", "07:30").kind != "paused"
 
 
+def test_how_a_daemon_task_died_last_is_told_with_its_signal_and_what_it_used(past):
+    past.defined(daemon("d"))
+    past.ran(
+        "d", None, Outcome.FAILED, start=T0 + 10.0, code=137, signal=9, trigger=Trigger.DAEMON,
+        usage=Usage(cpu_seconds=2.0, max_rss=3 * 2**30),
+    )  # fmt: skip
+    past.alive()
+    details = past.explain("d", now=T0 + 60).details
+    at = details.index("the last to end was run r1 at 08:00:15: failed by signal 9")
+    assert details[at + 1] == (
+        "used 2.0 s of processor time, at most 3.0 GiB of memory in one process"
+    )
+
+
 def test_of_a_daemon_task_in_a_time_to_come_only_what_lives_now_is_said(past):
     past.defined(daemon("d"))
     past.alive()
@@ -653,3 +687,26 @@ def test_the_id_of_a_run_is_answered_with_its_task(past):
     with pytest.raises(UsageError) as error:
         past.explain("r1")
     assert error.value.hint == "torch explain a"
+
+
+# ── what it left behind ───────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (("sleep (pid 5)",), "it left 1 process behind: sleep (pid 5)"),
+        (tuple("abcdefg"), "it left 7 processes behind: a, b, c, d, e and 2 more"),
+    ],
+)
+def test_a_run_that_left_processes_behind_names_them(past, left, words):
+    past.defined(cron("a", HOURLY))
+    run = past.ran("a", T0)
+    evidence = replace(past.evidence("a", now=T0 + 60), left_behind={run.id: left})
+    assert words in judge(evidence).details
+
+
+def test_a_run_that_left_nothing_behind_says_nothing_of_it(past):
+    past.defined(cron("a", HOURLY))
+    past.ran("a", T0)
+    assert "behind" not in told(past.explain("a", now=T0 + 60))

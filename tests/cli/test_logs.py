@@ -13,6 +13,7 @@ from tests.cli.past import HOUR, Past
 from tests.history.rows import T0
 from torch.cli import logs as module
 from torch.cli import run
+from torch.cli.viewing.outputs import end_of
 from torch.clock import Now
 from torch.run import Outcome
 from torch.testing.tasks import cron
@@ -218,3 +219,10 @@ def test_the_services_log_is_followed_through_its_rotation(past, looks, capsys):
     looks.steps = [lambda: None, rotate, lambda: None]
     run(["logs", "-f", "-n", "1", "--state-dir", str(past.folder)])
     assert capsys.readouterr().out.splitlines()[1:] == ["fresh"]
+
+
+def test_the_end_of_a_run_that_died_of_a_signal_names_it(past):
+    died = past.ran("a", T0 + 3 * HOUR, Outcome.FAILED, code=137, signal=9)
+    left = past.ran("bee", T0 + 3 * HOUR, Outcome.FAILED, code=137)
+    ends = [end_of(past.settings, each.id) for each in (died, left)]
+    assert ends == ["failed by signal 9 after 5.0 s", "failed, exit code 137 after 5.0 s"]

@@ -98,14 +98,19 @@ def test_trouble_of_the_service_itself_stands_above_the_tasks(settings):
     channel = {"name": "ops", "waiting": 2, "problem": "refused", "failing_since": since}
     said = answer(
         task("a"), history={"failing": {"since": since, "reason": "disk full"}},
+        log={"failing": {"since": since, "reason": "No space left on device", "lost": 3}},
+        watch={"failing": {"since": since, "reason": "inotify instance limit reached"}},
         alerts={"channels": [channel, {"name": "chat", "problem": None}]},
     )  # fmt: skip
     said["version"]["problem"] = "tasks.yaml:3:1: unknown key"
     lines = status.frame(settings, said)
     at = show.when(since, today=datetime.fromtimestamp(NOW).astimezone())
-    assert lines[2:5] == [
+    assert lines[2:7] == [
         "! the file on disk is refused: tasks.yaml:3:1: unknown key",
         f"! the history cannot be written since {at}, nothing starts: disk full",
+        f"! the log cannot be written since {at}, 3 lines lost: No space left on device",
+        f"! the task file is not watched since {at}, changes are found late: "
+        "inotify instance limit reached",
         f"! channel ops fails since {at} (refused), 2 messages waiting",
     ]
 
@@ -200,12 +205,16 @@ def held(settings, tmp_path):
 
 
 def test_without_a_service_status_and_stop_say_which_runs_live_on(held, capsys):
-    for command in ("status", "stop"):
+    place = f"--state-dir {held.state_dir}"
+    for command, hint in (
+        ("status", f"start it: torch start {place}"),
+        ("stop", f"to end the active runs: torch start {place} && torch stop {place}"),
+    ):
         assert run([command, "--state-dir", held.state_dir]) == 3
         said = capsys.readouterr().err
         assert "1 run lives on; the next service takes over:" in said
         assert "tou-1, pid 4711" in said and "tou-2" not in said
-        assert said.splitlines()[-1].endswith(f"torch start --state-dir {held.state_dir}")
+        assert said.splitlines()[-1].strip() == hint
 
 
 def test_without_a_service_the_json_has_what_lives_on(held, capsys):
@@ -219,3 +228,29 @@ def test_a_run_file_that_was_just_made_is_left_alone(held):
     """A service that is starting may be about to lock it."""
     os.utime(f"{held.runs}/tou-1", (NOW - 1, NOW - 1))
     assert left.alive(held, NOW) == []
+
+
+def left_behind(count: int) -> list[dict[str, Any]]:
+    return [{"run": "r1", "task": "web", "pid": 100 + n, "name": "sleep"} for n in range(count)]
+
+
+def test_what_runs_that_ended_left_behind_is_named(settings):
+    lines = status.frame(settings, answer(task("web"), left_behind=left_behind(1)))
+    assert lines[2] == ("1 process left behind by runs that ended: sleep (pid 100) of web, run r1")
+
+
+def test_of_many_processes_left_behind_the_first_are_named(settings):
+    (line,) = status._left_behind(answer(left_behind=left_behind(7)))
+    assert line.startswith("7 processes left behind by runs that ended: sleep (pid 100) of web")
+    assert line.endswith("; sleep (pid 104) of web, run r1; and 2 more")
+
+
+def test_a_process_of_an_unknown_run_is_named_and_cannot_write_to_the_terminal(settings):
+    left = {"run": None, "task": None, "pid": 5, "name": "a\x1b[2J"}
+    (line,) = status._left_behind(answer(left_behind=[left]))
+    assert line.endswith("(pid 5) of an unknown run")
+    assert "\x1b" not in line
+
+
+def test_nothing_is_said_where_nothing_was_left_behind_or_an_older_service_does_not_say(settings):
+    assert status._left_behind(answer(left_behind=[])) == status._left_behind(answer()) == []

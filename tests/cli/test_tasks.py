@@ -59,3 +59,19 @@ def test_owner_labels_and_description_are_shown(tasks):
 
 def test_an_unknown_name_suggests_the_nearest(tasks):
     assert "did you mean 'nightly'?" in tasks("nigthly", code=64)
+
+
+@pytest.mark.parametrize(
+    ("signal", "words"), [(15, "a failed by signal 15"), (None, "a failed, exit code 143")]
+)
+def test_a_run_that_was_waited_for_ends_by_its_signal_or_with_its_exit_code(
+    signal, words, tmp_path, monkeypatch, capsys
+):
+    ending = {"outcome": "failed", "exit_code": 143, "signal": signal, "reason": ""}
+    monkeypatch.setattr(
+        "torch.cli.tasks.ask", lambda *_, **__: {"v": 1, "run": "r1", "ending": ending}
+    )
+    (tmp_path / "output" / "a").mkdir(parents=True)
+    (tmp_path / "output" / "a" / "r1.log").touch()
+    assert run(["run", "a", "--wait", "--state-dir", str(tmp_path)]) == 143
+    assert capsys.readouterr().err == f"torch: {words} (run r1)\n"

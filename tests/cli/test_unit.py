@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -153,7 +155,30 @@ def test_systemd_finds_what_is_wrong(printed, tmp_path):
 
 def test_the_logrotate_snippet_names_log_and_lock(printed):
     text = printed("logrotate", "--state-dir", "/srv/s")
-    assert text.count("{") == text.count("}") == 1
+    assert text.count("{") == text.count("}") == 2
     assert '"/srv/s/torch.log" {' in text
     assert "/srv/s/torch.lock" in text
     assert "copytruncate" not in text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give a file away")
+def test_the_logrotate_snippet_signals_no_process_of_another_user(printed, tmp_path):
+    """Whoever may write the lock file can name any pid in it."""
+    script = printed("logrotate", "--state-dir", str(tmp_path))
+    script = script.partition("postrotate\n")[2].partition("    endscript")[0]
+    lock = tmp_path / "torch.lock"
+    named = subprocess.Popen(["sleep", "600"])
+    held = lock.open("w")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        lock.write_text(f"{named.pid}\n")
+        os.chown(lock, 65534, 65534)
+        subprocess.run(["sh", "-c", script], check=False)
+        assert named.poll() is None
+        os.chown(lock, 0, 0)
+        subprocess.run(["sh", "-c", script], check=True)
+        assert named.wait(30) == -signal.SIGUSR1
+    finally:
+        held.close()
+        named.kill()
+        named.wait()

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import click
 
 from torch import __version__
+from torch.daemon import clean
 from torch.errors import ExitCode, TorchError
 
 COMMANDS = {
@@ -96,9 +97,8 @@ def torch() -> None:
 
 def run(argv: Sequence[str]) -> int:
     """Runs one command; returns its exit code."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller (>&-): there is nobody to tell
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    clean.fill_standard()  # closed by the caller (>&-): there is nobody to tell
+    clean.hear_children()
     if COMPLETE in os.environ:
         return _complete(argv)
     try:

@@ -1,6 +1,7 @@
 """Asking the service: one line of JSON there, one back. The protocol is daemon/control.py's.
 
-Owns the three ways in which nobody answers: no service, no permission, a service that hangs.
+Owns the three ways in which nobody answers: no service, no permission, a service that hangs; and
+the check of who answers: the kernel names the process and the user at the other end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from torch.daemon import folders, proof
 from torch.daemon.lock import holder
 from torch.errors import ExitCode, NotPermitted, NotRunning, ServiceUnreachable, TorchError
 from torch.settings import Settings
@@ -19,13 +21,17 @@ from torch.settings import Settings
 
 def ask(
     settings: Settings, request: dict[str, Any], *, timeout: float | None,
-    look: Callable[[], None] | None = None,
+    look: Callable[[], None] | None = None, meet: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The service's answer. Raises NotRunning, ServiceUnreachable, NotPermitted, or the error
-    that the service answered with, under its exit code. `timeout` None waits for ever, and
-    `look` is called again and again meanwhile."""
+    """The service's answer; a `pid` in it is the kernel's word, not the service's. Raises
+    NotRunning, ServiceUnreachable, NotPermitted, or the error that the service answered with,
+    under its exit code. `timeout` None waits for ever, and `look` is called again and again
+    meanwhile; `meet` is called with the service's pid before anything is asked."""
     try:
         with _connect(settings, timeout) as connection:
+            peer = _met(settings, connection)
+            if meet is not None:
+                meet(peer.pid)
             connection.sendall(json.dumps(request).encode() + b"\n")
             while timeout is None and look is not None and not _is_answered(connection):
                 look()
@@ -44,23 +50,62 @@ def ask(
         raise ServiceUnreachable(f"{settings.socket}: {error.strerror or error}") from error
     if not line:
         raise ServiceUnreachable("the service closed the connection", hint=f"see {settings.log}")
-    answer: dict[str, Any] = json.loads(line)
-    if not answer["ok"]:
-        raise _Answered(answer["error"], hint=answer["hint"], exit_code=answer["exit_code"])
+    answer = _understood(line)
+    if "pid" in answer:
+        if not peer.is_called(answer["pid"]):
+            raise ServiceUnreachable(
+                f"the answer names pid {answer['pid']}, but it came from pid {peer.pid}",
+                hint=f"it is not a torch service; to identify it: ps -fp {peer.pid}",
+            )
+        answer["pid"] = peer.pid
     return answer
 
 
 _LOOK = 0.1
 
 
+def _met(settings: Settings, connection: socket.socket) -> proof.Peer:
+    """Who listens. Raises ServiceUnreachable where that may be anybody."""
+    peer = proof.peer_of(connection)
+    if not proof.is_service_at(settings.run_dir, peer):
+        raise ServiceUnreachable(
+            f"{settings.socket} is answered by pid {peer.pid} of another user (uid {peer.uid})",
+            hint=f"it is not a torch service; to identify it: ps -fp {peer.pid}",
+        )
+    return peer
+
+
+def _understood(line: bytes) -> dict[str, Any]:
+    """Raises ServiceUnreachable for what no service of ours says, and what the service refused."""
+    try:
+        answer = json.loads(line)
+        if answer["ok"]:
+            return _Answer(answer)
+        error, code = _Answered(str(answer["error"]), hint=str(answer["hint"])), answer["exit_code"]
+        error.exit_code = ExitCode(code)
+    except (ValueError, TypeError, LookupError, RecursionError) as wrong:
+        raise ServiceUnreachable(
+            "the answer is not one of a torch service that this command understands",
+            hint="the service may be of another version; see: torch version",
+        ) from wrong
+    raise error
+
+
+class _Answer(dict[str, Any]):
+    def __missing__(self, key: str) -> Any:
+        raise ServiceUnreachable(
+            f"the answer has no '{key}'",
+            hint="the service may be of another version; run: torch restart",
+        )
+
+
 class _Answered(TorchError):
-    def __init__(self, message: str, *, hint: str, exit_code: int) -> None:
-        super().__init__(message, hint=hint)
-        self.exit_code = ExitCode(exit_code)
+    """The service's own refusal."""
 
 
 def _connect(settings: Settings, timeout: float | None) -> socket.socket:
     """By way of the folder's descriptor: a socket's own path may have only 107 bytes."""
+    folders.refuse_planted(settings.run_dir)
     folder = os.open(os.path.dirname(settings.socket), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         connection = socket.socket(socket.AF_UNIX)

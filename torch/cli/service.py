@@ -24,12 +24,11 @@ from torch.cli.options import (
     settings_options,
     timeout_option,
 )
+from torch.cli.viewing import journals
 from torch.clock import SystemClock
 from torch.daemon import launch, systemctl
-from torch.daemon.lock import holder
 from torch.errors import (
     ExitCode,
-    NotPermitted,
     NotRunning,
     Problem,
     ServiceUnreachable,
@@ -80,10 +79,11 @@ def stop(settings: Settings, now: bool, keep_runs: bool, timeout: float | None) 
     mode = "keep" if keep_runs else "now" if now else "drain"
     try:
         kept = _stop(settings, mode=mode, timeout=timeout)
-    except NotRunning:
+    except NotRunning as error:
         from torch.cli.viewing import left
 
-        left.tell(settings)
+        if left.tell(settings):
+            error.hint = "to end the active runs: torch start && torch stop"
         raise
     click.echo("torch is stopped" + (f", {_live(kept)} left alone" if kept else ""))
 
@@ -91,20 +91,39 @@ def stop(settings: Settings, now: bool, keep_runs: bool, timeout: float | None) 
 def _stop(settings: Settings, *, mode: str, timeout: float | None) -> int:
     """Returns how many live runs were left alone."""
     kept = 0
+    held: list[int] = []  # pidfds; the service's, once we know who it is
     try:
-        answer = ask(settings, {"do": "stop", "mode": mode}, timeout=5)
-        pid, grace, live, kept = (answer[key] for key in ("pid", "grace", "runs", "kept"))
-    except NotRunning:
-        raise
-    except TorchError:
-        if mode == "keep":  # a signal would end what is to be kept
+        try:
+            answer = ask(
+                settings, {"do": "stop", "mode": mode}, timeout=5,
+                meet=lambda pid: held.append(_pidfd(pid)),
+            )  # fmt: skip
+            pid, grace, live, kept = (answer[key] for key in ("pid", "grace", "runs", "kept"))
+        except NotRunning:
             raise
-        pid, grace, live = _stop_by_signal(settings), 60.0, 0
-    if live:
-        click.echo(f"waiting for {_live(live)} to end", err=True)
-    with Waiting(lambda seconds: _progress(settings, live, grace - seconds)) as look:
-        _await_end(pid, timeout or grace + 15, look)
+        except TorchError:
+            if mode == "keep":  # a signal would end what is to be kept
+                raise
+            pid, grace, live = _stop_by_signal(settings, held), 60.0, 0
+        if live:
+            click.echo(f"waiting for {_live(live)} to end", err=True)
+        with Waiting(lambda seconds: _progress(settings, live, grace - seconds)) as look:
+            _await_end(pid, held[-1], timeout or grace + 15, look)
+    finally:
+        for fd in held:
+            os.close(fd)
     return kept
+
+
+def _pidfd(pid: int) -> int:
+    """Of who answers, before it is asked to stop: so we wait for it and for no other."""
+    try:
+        return os.pidfd_open(pid)
+    except (OSError, ValueError) as error:
+        raise ServiceUnreachable(
+            f"the service (pid {pid or 'unknown'}) is not visible from here",
+            hint="it may run in another container; run torch there",
+        ) from error
 
 
 def _live(number: int) -> str:
@@ -112,46 +131,34 @@ def _live(number: int) -> str:
 
 
 def _progress(settings: Settings, live: int, grace: float) -> str:
-    """A run file goes when its run's end is on record."""
-    try:
-        left = min(len(os.listdir(settings.runs)), live)
-    except OSError:
-        left = live
+    left = min(len(journals.alive(settings)), live)
     if not live:
         return "the service stops"
     kill = f"SIGKILL in {grace:.0f} s at the latest" if grace > 0 else "SIGKILL is sent"
     return f"{bar(1 - left / live)} {left} of {_live(live)} left; {kill}"
 
 
-def _stop_by_signal(settings: Settings) -> int:
-    """The socket does not answer: the holder of the lock is asked by SIGTERM."""
-    pid = holder(settings.lock) or holder(settings.state_lock)
-    if not pid:
-        raise NotRunning("the torch service is not running")
-    launch.terminate(pid)
-    return pid
+def _stop_by_signal(settings: Settings, held: list[int]) -> int:
+    """The socket does not answer: the holder of the lock is asked by SIGTERM, if it is proven to
+    be the service. Its pid; its pidfd is put to `held`."""
+    for path in dict.fromkeys((settings.lock, settings.state_lock)):
+        if (found := launch.terminate(path)) is not None:
+            held.append(found[1])
+            return found[0]
+    raise NotRunning("the torch service is not running")
 
 
-def _await_end(pid: int, timeout: float, look: Callable[[], None]) -> None:
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    except PermissionError as error:
-        raise NotPermitted(f"process {pid} belongs to another user") from error
-    try:
-        clock = SystemClock()
-        until = clock.now().mono + timeout
-        while not select.select([fd], [], [], EVERY)[0]:
-            look()
-            if clock.now().mono < until:
-                continue
-            raise TryAgain(
-                f"the service (pid {pid}) is still stopping after {timeout:g} s",
-                hint="wait longer (--timeout), or: torch stop --now",
-            )
-    finally:
-        os.close(fd)
+def _await_end(pid: int, pidfd: int, timeout: float, look: Callable[[], None]) -> None:
+    clock = SystemClock()
+    until = clock.now().mono + timeout
+    while not select.select([pidfd], [], [], EVERY)[0]:
+        look()
+        if clock.now().mono < until:
+            continue
+        raise TryAgain(
+            f"the service (pid {pid}) is still stopping after {timeout:g} s",
+            hint="wait longer (--timeout), or: torch stop --now",
+        )
 
 
 _OF_UNIT = {"task_file": "task file", "address": "address"}
@@ -171,6 +178,12 @@ def restart(settings: Settings, timeout: float | None) -> None:
         _check_file(settings)
         _check_history(settings)
         if unit := status.get("unit"):  # a service of the version before does not say it
+            if not systemctl.is_unit_of(status["pid"], unit["name"], of_user=unit["user"]):
+                raise ServiceUnreachable(
+                    f"the service (pid {status['pid']}) does not belong to the unit"
+                    f" {unit['name']} that it names",
+                    hint=f"see: systemctl status {status['pid']}",
+                )
             if named := [word for name, word in _OF_UNIT.items() if given()[name]]:
                 raise UsageError(
                     f"systemd starts this service, and {unit['name']} says its {named[0]}",
@@ -188,7 +201,8 @@ def restart(settings: Settings, timeout: float | None) -> None:
 def _check_file(settings: Settings) -> None:
     """A file that would not start must not leave the host without a service. Raises."""
     try:
-        answer = ask(settings, {"do": "reload", "dry_run": True}, timeout=30)
+        request = {"do": "reload", "dry_run": True, "file": settings.task_file}
+        answer = ask(settings, request, timeout=30)
     except ServiceUnreachable:  # one of another version, perhaps, that understands us no more
         answer = {"accepted": False, "problems": [{"message": UPGRADED}]}
     if not answer["accepted"]:

@@ -24,6 +24,7 @@ from torch.settings import Settings
 _LIVE = ("running", "restarting", "removed")
 _MOST_TAILS = 5
 """Troubled tasks whose last lines of output are shown."""
+_MOST_LEFT = 5
 _TAIL_LINES = 2
 _TAIL_BYTES = 4096
 _EVERY = 2.0
@@ -47,7 +48,8 @@ def status(settings: Settings, strict: bool, watch: bool, as_json: bool, timeout
         _watch(settings, as_json, timeout)
         return ExitCode.OK
     try:
-        answer = ask(settings, {"do": "status", "brief": not as_json}, timeout=timeout)
+        request = {"do": "status", "brief": not as_json, "left_behind": True}
+        answer = ask(settings, request, timeout=timeout)
     except NotRunning:
         _tell_left(settings, as_json)
         raise
@@ -86,8 +88,9 @@ def _watch(settings: Settings, as_json: bool, timeout: float) -> None:
 
 def _watched(settings: Settings, timeout: float) -> list[str]:
     """A service that goes away, or comes back, is a frame like any other."""
+    request = {"do": "status", "brief": True, "left_behind": True}
     try:
-        return frame(settings, ask(settings, {"do": "status", "brief": True}, timeout=timeout))
+        return frame(settings, ask(settings, request, timeout=timeout))
     except TorchError as error:
         from torch.report.errors import describe
 
@@ -97,7 +100,7 @@ def _watched(settings: Settings, timeout: float) -> list[str]:
 
 def _object(settings: Settings, timeout: float) -> str:
     try:
-        answer = ask(settings, {"do": "status"}, timeout=timeout)
+        answer = ask(settings, {"do": "status", "left_behind": True}, timeout=timeout)
     except TorchError as error:
         answer = {"pid": None, "ready": False, "tasks": [], "error": error.message}
     return show.text(answer)
@@ -107,7 +110,8 @@ def frame(settings: Settings, answer: dict[str, Any]) -> list[str]:
     """All that is shown, as lines."""
     now = _now()
     tasks = sorted(answer["tasks"], key=_rank)  # stable: within a rank the file's order
-    lines = [*_head(answer, now), *_trouble(answer, now), _summary(answer, now)]
+    lines = [*_head(answer, now), *_trouble(answer, now), *_left_behind(answer)]
+    lines.append(_summary(answer, now))
     if not tasks:
         return lines
     room = show.room()
@@ -151,6 +155,23 @@ def _broken(line: str) -> list[str]:
     import textwrap
 
     return textwrap.wrap(line, max(room, 40), subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _left_behind(answer: dict[str, Any]) -> list[str]:
+    """What runs that ended have left; it is no trouble, for cron does the same."""
+    left = answer.get("left_behind", [])
+    if not left:
+        return []
+    names = "; ".join(map(_whose, left[:_MOST_LEFT]))
+    more = f"; and {len(left) - _MOST_LEFT} more" if len(left) > _MOST_LEFT else ""
+    several = "process" if len(left) == 1 else "processes"
+    line = f"{len(left)} {several} left behind by runs that ended: {names}{more}"
+    return _broken(harmless(line))
+
+
+def _whose(left: dict[str, Any]) -> str:
+    whose = "an unknown run" if left["run"] is None else f"{left['task']}, run {left['run']}"
+    return f"{left['name']} (pid {left['pid']}) of {whose}"
 
 
 def _summary(answer: dict[str, Any], now: datetime) -> str:

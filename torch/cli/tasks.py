@@ -142,11 +142,19 @@ def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float
         print_output(settings, task, answer["run"])
         code = ending["exit_code"]
         said = f", exit code {code}" if code else ""
+        if ending["signal"] is not None:
+            said = f" by signal {ending['signal']}"
         why = f": {ending['reason']}" if ending["reason"] else ""
-        line = f"torch: {task} {ending['outcome']}{said}{harmless(why)} (run {answer['run']})"
+        line = f"torch: {task} {_outcome(ending)}{said}{harmless(why)} (run {answer['run']})"
         click.echo(line, err=True)
     code = ending["exit_code"]
     return code if code is not None else ExitCode.FOUND
+
+
+def _outcome(ending: dict[str, Any]) -> str:
+    """A run that failed and has neither a code nor a signal never began."""
+    never = ending["outcome"] == "failed" and ending["exit_code"] is ending["signal"] is None
+    return "did not start" if never else str(ending["outcome"])
 
 
 @click.command()

@@ -30,6 +30,16 @@ def lines(answer: Mapping[str, Any], now: datetime) -> list[str]:
         since = show.when(failing["since"], today=now)
         reason = failing["reason"]
         found.append(f"the history cannot be written since {since}, nothing starts: {reason}")
+    if failing := answer.get("log", {}).get("failing"):
+        since = show.when(failing["since"], today=now)
+        lost = count(failing["lost"], "line")
+        found.append(f"the log cannot be written since {since}, {lost} lost: {failing['reason']}")
+    if failing := answer.get("watch", {}).get("failing"):
+        since = show.when(failing["since"], today=now)
+        reason = failing["reason"]
+        found.append(
+            f"the task file is not watched since {since}, changes are found late: {reason}"
+        )
     for channel in answer.get("alerts", {}).get("channels", []):
         if channel["problem"]:
             since = show.when(channel["failing_since"], today=now)

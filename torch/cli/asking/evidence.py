@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
-from torch.cli.asking import placing
+from torch.cli.asking import left_behind, placing
 from torch.cli.asking.around import around
 from torch.clock import host_timezone
 from torch.daemon.lock import holder
@@ -191,7 +191,10 @@ class Gathering:
         task = e.definition.task
         if task is not None and task.type is TaskType.DAEMON and not e.rows:
             runs = self._runs_before(at)
-            return replace(e, runs=tuple(runs), gap=self._gap(at), outputs=self._outputs(runs[:5]))
+            return replace(
+                e, runs=tuple(runs), gap=self._gap(at), outputs=self._outputs(runs[:5]),
+                left_behind=self._left_behind(runs),
+            )  # fmt: skip
         last = e.rows[-1] if e.rows else None
         holders: list[RunRow] = []
         outcome = ""
@@ -207,7 +210,7 @@ class Gathering:
         return replace(
             e, holders=tuple(h for h in holders if h.id not in {row.id for row in own}),
             previous_outcome=outcome, gap=self._gap(at), outputs=self._outputs(own),
-            adopted=adopted, alone=alone,
+            adopted=adopted, alone=alone, left_behind=self._left_behind(own),
         )  # fmt: skip
 
     def _runs_before(self, at: float) -> list[RunRow]:
@@ -223,6 +226,11 @@ class Gathering:
     def _outputs(self, rows: list[RunRow]) -> dict[str, str]:
         paths = {r.id: f"{self._settings.output}/{self._name}/{r.id}.log" for r in rows}
         return {run_id: path for run_id, path in paths.items() if os.path.exists(path)}
+
+    def _left_behind(self, rows: list[RunRow]) -> dict[str, tuple[str, ...]]:
+        """What lives on of runs that have ended; only the service can tell."""
+        over = {row.id for row in rows if row.started_at is not None and row.ended_at is not None}
+        return left_behind.of_runs(self._settings, over) if over and self.service else {}
 
     def _adopted(self, rows: list[RunRow]) -> tuple[dict[str, float], frozenset[str]]:
         """Runs that one service started and whose end another one saw; and those that ended

@@ -14,6 +14,8 @@ from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.kinds import Key
 
 _MAPS = ("labels", "env")
+_QUIET = ("via",)
+"""Parts that are shown only where they are not the default."""
 
 
 def written(key: str, value: Any) -> str:
@@ -27,7 +29,9 @@ def written(key: str, value: Any) -> str:
     if is_dataclass(value):
         known = {part.name: part for part in TASK_KEYS[key].kind.keys}
         return _record(
-            (f.name, _part(known.get(f.name), getattr(value, f.name))) for f in fields(value)
+            (f.name, _part(known.get(f.name), getattr(value, f.name)))
+            for f in fields(value)
+            if f.name not in _QUIET or getattr(value, f.name) != f.default
         )
     if isinstance(value, tuple):
         return f"[{', '.join(_item(each) for each in value)}]"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 
 from torch.cli.examining.subject import Finding, Subject, bad, ok, warn
+from torch.daemon.folders import wrong_with
 from torch.settings import Settings
 
 _MIB = 2**20
@@ -19,23 +19,14 @@ def folders(subject: Subject) -> Finding:
     missing = []
     for folder in _folders(subject.settings):
         try:
-            found = os.stat(folder)
+            os.lstat(folder)
         except FileNotFoundError:
             missing.append(folder)
             continue
         except OSError as error:
             return bad(f"{folder}: {error.strerror}", "run torch doctor as the service's user")
-        if not stat.S_ISDIR(found.st_mode):
-            return bad(f"{folder} is no directory", "move it away, or choose another --state-dir")
-        if found.st_uid not in (os.geteuid(), 0):
-            return bad(
-                f"{folder} belongs to uid {found.st_uid}",
-                "run torch doctor as the service's user, or give the folder to it",
-            )
-        if found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
-            return bad(f"others may write to {folder}", f"chmod go-w {folder}")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            return bad(f"{folder} is not writable for uid {os.geteuid()}", "run as its owner")
+        if (wrong := wrong_with(folder)) is not None:
+            return bad(wrong.message, wrong.hint)
     for folder in missing:
         above = _nearest(folder)
         if not os.access(above, os.W_OK | os.X_OK):

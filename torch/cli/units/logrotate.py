@@ -1,8 +1,9 @@
 """The logrotate snippet for torch.log.
 
 Owns the text. The service opens its log anew by itself when the file was moved away, with its
-next line; the signal makes that at once. Whoever holds the lock is the service, so a stale pid
-is never signalled. Output files of tasks are the service's own business.
+next line; the signal makes that at once. While the lock is free no process is signalled, so
+a stale pid never is. logrotate runs as root, so the process must belong to the user who owns the
+lock file. The service itself limits the output files of tasks.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ def text(settings: Settings) -> str:
     notifempty
     create
     postrotate
-        [ ! -e {lock} ] || flock -ns {lock} true || kill -USR1 "$(cat {lock})"
+        [ ! -f {lock} ] || flock -ns {lock} true || {{
+            pid=$(cat {lock})
+            [ "$(stat -c %u "/proc/$pid")" != "$(stat -c %u {lock})" ] || kill -USR1 "$pid"
+        }}
     endscript
 }}
 """

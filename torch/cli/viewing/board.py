@@ -15,7 +15,7 @@ from typing import Any
 from torch.cli import show, trouble
 from torch.cli.drawing import columns
 from torch.cli.viewing.usage import Usage
-from torch.report.text import count, duration, harmless
+from torch.report.text import count, duration, harmless, size
 
 _MOST_TROUBLE = 5
 _MOST_NEXT = 5
@@ -192,12 +192,3 @@ def _following(seen: Seen, room: int, colour: bool) -> list[str]:
     ]
     names = ("NEXT", "TASK", "WHY")
     return ["", *columns.draw(names, rows, room=room, colour=colour)] if rows else []
-
-
-def size(number: float) -> str:
-    """'812 KiB', '3.1 MiB', '23.4 GiB'."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit in ("B", "KiB") else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TiB"

@@ -1,7 +1,8 @@
 """What lives on while no service does: the runs that the next one will adopt.
 
-Owns the look at the run files from outside the service. Reads only: a run file is probed for its
-lock when it is old enough that nobody can be about to lock it.
+Owns finding them from outside the service, by the journals of reapers and, for runs that the
+version before started, by run files. It only reads: a run file is probed for its lock when it is
+old enough that nobody can be about to lock it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime
 
 import click
 
+from torch.cli.viewing import journals
 from torch.clock import SystemClock, rfc3339
 from torch.daemon import runfile
 from torch.errors import TorchError
@@ -22,11 +24,12 @@ from torch.settings import Settings
 _YOUNG = 2.0
 """Seconds: a service that is just starting makes a run file and locks it at once."""
 _MOST_SHOWN = 10
+_HERTZ = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """A run whose shim lives. `task` is '?' where the history cannot tell it."""
+    """A run whose first process lives. `task` is '?' where the history cannot tell it."""
 
     id: str
     task: str
@@ -45,8 +48,13 @@ def alive(settings: Settings, now: float) -> list[Left]:
         file = runfile.look(f"{settings.runs}/{name}") if _is_old(settings, name, now) else None
         if file is not None and file.held:
             found.append((name, file))
-    rows = _rows(settings, [name for name, _ in found])
+    of_reapers = journals.alive(settings)
+    rows = _rows(settings, [*(name for name, _ in found), *of_reapers])
     left = []
+    for name, said in of_reapers.items():
+        task, started = rows.get(name, ("?", None))
+        since = started or now - SystemClock().now().mono + said.birth / _HERTZ
+        left.append(Left(id=name, task=task, pid=said.pid, since=since))
     for name, file in found:
         task, started = rows.get(name, ("?", None))
         left.append(Left(id=name, task=task, pid=file.shim, since=started or file.changed))

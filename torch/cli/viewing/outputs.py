@@ -1,7 +1,7 @@
 """Whose output is meant: tasks, runs, or the service's own log, and which files that is.
 
 Owns the way from a name to its files, and when a run that is followed has ended. Works without
-the service: a run lives as long as its run file is there and has no exit code.
+the service: something may print as long as the run's FIFO is there.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from torch.cli.viewing import journals
 from torch.daemon import runfile
 from torch.errors import UsageError
 from torch.history import query
@@ -99,29 +100,31 @@ def run_of(path: str) -> str:
 
 
 def live(settings: Settings) -> set[str]:
-    """The ids of runs that live, or whose end is not on record yet."""
-    try:
-        return set(os.listdir(settings.runs))
-    except OSError:
-        return set()
+    """The ids of runs of which something may still print."""
+    shims = set(os.listdir(settings.runs)) if os.path.isdir(settings.runs) else set()
+    return shims | journals.writing(settings)
 
 
 def end_of(settings: Settings, run_id: str) -> str:
-    """How a run ended, in words; '' while it has not."""
+    """How a run ended, in words; '' while it has not, or something of it may still print."""
     file = runfile.look(f"{settings.runs}/{run_id}", probe=False)
-    if file is not None and file.code is None:
+    if (file is not None and file.code is None) or run_id in journals.writing(settings):
         return ""
     row = query.find(settings.history, run_id)
     if row is not None and row.outcome is not None:
         return ending(row)
-    return "" if file is None else f"exit code {file.code}"
+    if file is not None:
+        return f"exit code {file.code}"
+    said = journals.said(settings).get(run_id)
+    return "" if said is None or said.ended is None else f"exit code {said.ended[0]}"
 
 
 def ending(row: RunRow) -> str:
     """'failed, exit code 3 after 2.0 s'."""
     said = row.outcome or row.state
     if row.outcome not in (None, "succeeded") and row.exit_code is not None:
-        said += f", exit code {row.exit_code}"
+        died = f" by signal {row.signal}"
+        said += died if row.signal is not None else f", exit code {row.exit_code}"
     if row.started_at is not None and row.ended_at is not None:
         said += f" after {duration(row.ended_at - row.started_at)}"
     return said
