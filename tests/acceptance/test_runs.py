@@ -282,10 +282,10 @@ def test_kill_ends_a_run_and_its_outcome_says_so(service):
     assert (run["outcome"], run["reason"], run["signal"]) == ("killed", "torch kill", 15)
 
 
-def test_a_missing_interpreter_is_a_failed_run_with_its_reason(service):
+def test_a_missing_interpreter_is_a_run_that_did_not_start_with_its_reason(service):
     service.start(ONE.replace("COMMAND", "[/no/such/interpreter, x]"))
-    service.torch("run", "t", "--wait", code=127)
-    service.wait_log("its command was not found")
+    service.torch("run", "t", "--wait", code=1)
+    service.wait_log("t did not start: its command /no/such/interpreter was not found")
 
 
 def test_a_folder_that_vanished_is_a_run_that_did_not_start(service):

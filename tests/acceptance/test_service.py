@@ -103,6 +103,18 @@ def test_a_hopeless_state_directory_is_a_named_error(service):
     assert str(service.state) in service.error("start", code=78)
 
 
+@pytest.mark.parametrize("name", ["torch.sock", "torch.pid"])
+def test_what_refuses_at_the_start_refuses_before_any_task_starts(service, name):
+    (service.state / name).mkdir(parents=True, mode=0o700)
+    service.write("tasks: [{name: boot, schedule: '@reboot', command: 'echo up >>DIR/up'}]\n")
+    assert name in service.error("start", code=78)
+    assert service.json("runs")["runs"] == []
+    assert service.lines("up") == []
+    (service.state / name).rmdir()
+    service.start()
+    service.wait_lines("up", 1)
+
+
 def test_files_are_private(service):
     service.start(HEARTBEAT)
     service.wait_lines("beats", 1)
@@ -142,6 +154,17 @@ def test_restart_keeps_the_file_and_makes_a_new_process(service):
     service.torch("restart")
     assert service.status()["pid"] != pid
     assert service.status()["version"]["file"] == str(service.file)
+
+
+@pytest.mark.parametrize("text", ["tasks: [{name: a", None])
+def test_a_restart_with_another_file_that_is_refused_or_missing_changes_nothing(service, text):
+    pid = service.start(HEARTBEAT)
+    running, service.file = service.file, service.folder / "other.yaml"
+    if text is not None:
+        service.write(text)
+    assert "other.yaml" in service.error("restart", code=65)
+    assert service.status()["pid"] == pid
+    assert service.status()["version"]["file"] == str(running)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -51,7 +51,7 @@ class Patient(Service):
                 db.execute(statement)
 
     def kill_tasks(self) -> None:
-        """kill -9 of everything that tasks have started, shims first: they write nothing."""
+        """kill -9 of everything that tasks have started."""
         pids = self.processes()
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
@@ -126,8 +126,38 @@ class Patient(Service):
         if over:
             found += [f"left behind: process {pid}" for pid in self.processes()]
             found += [f"left behind: run file {path.name}" for path in self.run_files()]
+            found += self._left_of_reapers()
         assert not found, "\n" + "\n".join(found[:20])
         return rows
+
+    def _left_of_reapers(self) -> list[str]:
+        """A reaper ends when it has no run and no output left, a moment after its service."""
+        with contextlib.suppress(AssertionError):
+            until("no reaper is left", lambda: not self.reaper_files() and not self.reapers())
+        left = [f"left behind: {path}" for path in self.reaper_files()]
+        return [*left, *(f"left behind: reaper {pid}" for pid in self.reapers())]
+
+    def reaper_files(self) -> list[Path]:
+        folder = self.state / "reapers"
+        return sorted(folder.rglob("*")) if folder.exists() else []
+
+    def reapers(self) -> dict[int, Path]:
+        """Pid -> directory of every reaper of this test that lives, by its command line."""
+        found = {}
+        for process in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, IndexError):
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                directory = Path(os.fsdecode(words[-2]))
+                ours = b"torch.reaper" in words and directory.parent == self.state / "reapers"
+                if ours and alive(int(process.name)):
+                    found[int(process.name)] = directory
+        return found
+
+    def cleanup(self) -> None:
+        super().cleanup()
+        for pid in self.reapers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def seconds(self, text: str) -> float:
         """A time of our records in epoch seconds."""

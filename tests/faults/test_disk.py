@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults.disks import fill, immutable, mounted
 from tests.faults.patient import Patient
 from tests.faults.witness import BEGIN, begin_and_end, second_of
 from tests.waiting import until
@@ -29,29 +27,6 @@ tasks:
     command: '{BEGIN}; exec sleep 100000'
 """
 MOST = {"beat": 1, "slow": 2}
-
-
-@contextlib.contextmanager
-def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """A small file system of its own at `folder`, always taken away again."""
-    folder.mkdir(parents=True, mode=0o700)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "none", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"a file system cannot be mounted here: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """A file that takes all the room there is, also what has become free since."""
-    path = folder / "filler"
-    with path.open("ab", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    return path
 
 
 @pytest.fixture
@@ -76,6 +51,7 @@ def test_while_the_disk_is_full_nothing_starts_and_then_it_goes_on_by_itself(sma
 def test_a_service_killed_on_a_full_disk_starts_when_there_is_room_and_else_says_why(small):
     small.start(TASKS)
     small.wait_begun("slow", 1)
+    small.wait_begun("beat", 1)
     filler = fill(small.state)
     _nothing_starts(small, 1)
     small.kill()
@@ -91,26 +67,6 @@ def test_a_service_killed_on_a_full_disk_starts_when_there_is_room_and_else_says
     _goes_on(small, small.pid)
 
 
-def test_a_run_whose_start_cannot_be_written_down_does_not_begin(service):
-    """A full disk under the run files alone: without the line a later service would start the
-    run again."""
-    with mounted(service.state / "runs", "64k") as runs:
-        service.state.chmod(0o700)
-        pid = service.start(TASKS)
-        service.wait_begun("beat", 1)
-        filler = fill(runs)
-        begun = len(service.begun("beat"))
-        until("fires fail", lambda: fill(runs) and len(_failed(service, "beat")) >= 3)
-        assert len(service.begun("beat")) <= begun + 1
-        filler.unlink()
-        _goes_on(service, pid)
-        service.cleanup()
-
-
-def _failed(service: Patient, task: str) -> list[str]:
-    return [row["id"] for row in service.rows(task) if row["outcome"] == "failed"]
-
-
 def test_while_another_locks_the_history_nothing_starts_and_then_it_goes_on(service, size):
     pid = service.start(TASKS)
     service.wait_begun("slow", 1)
@@ -123,19 +79,6 @@ def test_while_another_locks_the_history_nothing_starts_and_then_it_goes_on(serv
     assert _missed_with_the_reason(_goes_on(service, pid), "locked")
 
 
-@contextlib.contextmanager
-def immutable(*paths: Path) -> Iterator[None]:
-    """Nobody can write to these, root neither."""
-    names = [str(path) for path in paths]
-    done = subprocess.run(["chattr", "+i", *names], capture_output=True, text=True, check=False)
-    try:
-        if done.returncode:
-            pytest.skip(f"files cannot be made immutable here: {done.stderr.strip()}")
-        yield
-    finally:
-        subprocess.run(["chattr", "-i", *names], capture_output=True, check=False)
-
-
 def test_while_the_history_is_read_only_nothing_starts_and_then_it_goes_on(service, size):
     pid = service.start(TASKS)
     service.wait_begun("slow", 1)
@@ -143,20 +86,6 @@ def test_while_the_history_is_read_only_nothing_starts_and_then_it_goes_on(servi
     with immutable(*files):
         _nothing_starts(service, size.of(quick=1, long=30))
     assert _missed_with_the_reason(_goes_on(service, pid), "")
-
-
-def test_while_no_run_file_can_be_made_fires_fail_with_the_reason(service):
-    service.start(TASKS)
-    service.wait_begun("slow", 1)
-    with immutable(service.state / "runs"):
-        until("fires fail", lambda: len(_not_permitted(service)) >= 1)
-    service.torch("restart")  # what could not be removed goes with the next start
-    _goes_on(service, service.pid)
-
-
-def _not_permitted(service: Patient) -> list[str]:
-    rows = service.rows("beat")
-    return [r["id"] for r in rows if r["outcome"] == "failed" and "not permitted" in r["reason"]]
 
 
 def _nothing_starts(service: Patient, fires: int) -> None:

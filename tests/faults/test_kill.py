@@ -1,4 +1,5 @@
-"""kill -9 of the service at any instant: no run lost, none doubled, no code wrong."""
+"""kill -9 of the service, its reaper and both at any instant: no run lost, none doubled, no code
+wrong."""
 
 from __future__ import annotations
 
@@ -8,9 +9,12 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from tests.faults.patient import Patient, environ_of, kill_hard, parent_of
+from tests.faults.conftest import Size
+from tests.faults.patient import Patient, environ_of, kill_hard
+from tests.faults.reapers import Fates, earlier, own
 from tests.faults.witness import BEGIN, begin_and_end
 from tests.service import alive
 from tests.waiting import let_pass, until
@@ -52,25 +56,51 @@ EVERY_SECOND = ["beat", "three", "outlives", "waits"]
 
 
 def test_a_service_killed_at_any_instant_loses_and_doubles_no_run(service, size, figure):
+    _kill_at_random(service, size, figure, quick=6, long=300, whom=("service",))
+
+
+def test_a_service_and_its_reapers_killed_at_any_instant_lose_and_double_no_run(
+    service, size, figure
+):
+    """A code is unknown only of a run whose reaper was killed and had no service, or that had
+    begun and had no process."""
+    _kill_at_random(service, size, figure, quick=12, long=600, whom=WHOM)
+
+
+WHOM = (
+    "service", "reaper", "earlier", "reaper", "reaper first", "service first", "both at once",
+)  # fmt: skip
+
+
+def _kill_at_random(
+    service: Patient, size: Size, figure: Callable[[str], None], *, quick: int, long: int,
+    whom: Sequence[str],
+) -> None:  # fmt: skip
     chance = random.Random(size.of(quick=3, long=int(time.time())))
+    fates = Fates(service)
     service.start(TASKS)
     service.wait_begun("keeper", 2)
     asked: list[subprocess.Popen[str]] = []
-    kills = 0
-    while kills < size.of(quick=12, long=300):
+    reloading: list[subprocess.Popen[str]] = []
+    while sum(fates.kills.values()) < size.of(quick=quick, long=long):
         if chance.random() < 0.4:
             asked.append(service.popen("run", "by-hand"))
-        let_pass(chance.uniform(0, size.of(quick=0.6, long=1.2)))
+        if chance.random() < 0.2:
+            service.write(TASKS + f"# {chance.random()}\n")
+            reloading.append(service.popen("reload"))
+        let_pass(chance.uniform(0, size.of(quick=0.6, long=0.8)))
         _not_crowded(service)
-        kills += service.kill()
+        _strike(fates, service, chance.choice(whom), chance)
         if chance.random() < 0.3:
             kill_hard(*_living(service, "mortal"))
-        if chance.random() < size.of(quick=0.1, long=0.3):
+        if service.pid:
+            continue
+        if chance.random() < 0.1:
             let_pass(chance.uniform(1, 3))
         starter = service.begin_start()
         if chance.random() < 0.3:
             let_pass(chance.uniform(0, 0.6))
-            kills += service.kill()
+            _strike(fates, service, chance.choice(whom), chance)
         starter.communicate(timeout=60)
     if not service.pid:
         service.start()
@@ -79,18 +109,41 @@ def test_a_service_killed_at_any_instant_loses_and_doubles_no_run(service, size,
     until("mortal lives", lambda: len(_living(service, "mortal")) == 1)
     keepers = [line.pid for line in service.begun("keeper")]
     assert len(keepers) == 2 and all(map(alive, keepers))
+    for call in reloading:
+        call.communicate(timeout=60)
     service.torch("stop")
 
-    rows = service.judge(most=MOST, every_second=EVERY_SECOND)
+    rows = service.judge(most=MOST, every_second=EVERY_SECOND, unknown=fates.unknown())
     known = {row["id"] for row in rows}
     for call in asked:
         said = call.communicate(timeout=60)[0].strip()
         assert not said or said in known, f"torch run said {said}, which has no row"
     outcomes = Counter(row["outcome"] for row in rows)
     figure(
-        f"kill -9 at random: {kills} kills, {len(service.witness())} lines, {len(rows)} rows, "
+        f"kill -9 at random: {fates.kills}, {len(service.witness())} lines, {len(rows)} rows, "
         f"{dict(outcomes)}; 0 doubled, 0 lost, 0 wrong codes"
     )
+
+
+def _strike(fates: Fates, service: Patient, whom: str, chance: random.Random) -> None:
+    if whom == "earlier":
+        for pid in earlier(service)[:1]:
+            fates.kill_reaper(pid)
+        return
+    mine = own(service) if whom != "service" else 0
+    if whom == "reaper":
+        fates.kill_reaper(mine)
+    elif whom == "both at once":
+        fates.kill_reaper(mine, with_service=True)
+    elif whom == "reaper first":
+        fates.kill_reaper(mine)
+        let_pass(chance.uniform(0, 0.1))
+        fates.kill_service()
+    else:
+        fates.kill_service()
+        if whom == "service first":
+            let_pass(chance.uniform(0, 0.1))
+            fates.kill_reaper(mine)
 
 
 def _living(service: Patient, task: str) -> list[int]:
@@ -100,7 +153,7 @@ def _living(service: Patient, task: str) -> list[int]:
 
 
 def _not_crowded(service: Patient) -> None:
-    """More runs of a task than its max, for longer than dying shims need."""
+    """More runs of a task than its max, for longer than the dying need."""
     most = MOST | {"keeper": 2, "mortal": 1}
     crowd = {task: runs for task, runs in service.live().items() if len(runs) > most[task]}
     for _ in range(5 if crowd else 0):
@@ -204,12 +257,12 @@ tasks:
     )
     one, two = (service.torch("run", "t").strip() for _ in range(2))
     begun = {line.run: line for line in service.wait_begun("t", 2)}
-    shims = {line.run: parent_of(line.pid) for line in begun.values()}
+    pids = {line.run: line.pid for line in begun.values()}
     service.kill()
     service.start()
     task = service.task("t")
     assert task["running"] == 2
-    assert {run["id"]: run["pid"] for run in task["runs"]} == shims
+    assert {run["id"]: run["pid"] for run in task["runs"]} == pids
     assert "max is 2" in service.error("run", "t", code=75)
     assert service.torch("logs", one) == "hello\n"
     service.torch("kill", two)
