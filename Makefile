@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test sim faults lint types bench lock docs screens clean help
+.PHONY: run test sim faults lint types bench bench-peers lock docs screens clean help
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make sim     simulated worlds until one fails; make sim SEED=7 plays one again"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   print every measured figure beside its limit"
+	@echo "make bench-peers  ours beside cronstable, which it installs into .venv-peers"
 	@echo "make docs    write the generated pages anew"
 	@echo "make screens takes the screens of docs/screens.md anew"
 	@echo "make lock    pin the newest versions in constraints.txt"
@@ -25,7 +26,7 @@ run: $(READY)
 	@exec $(BIN)/torch start --foreground -f config/tasks.yaml --state-dir .state
 
 test: $(READY)
-	$(BIN)/pytest -n 3 --dist loadfile  # half of the time they wait for whole seconds
+	$(BIN)/pytest -n 4 --dist loadfile  # half of the time they wait for whole seconds
 
 faults: $(READY)
 	TORCH_FAULTS=long $(BIN)/pytest tests/faults
@@ -40,6 +41,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+
+bench-peers: $(READY)
+	$(BIN)/python -m bench.peers
 
 docs: $(READY)
 	$(BIN)/python -m torch.taskfile.docs >docs/task-file.md
@@ -76,4 +80,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 clean:
-	rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .venv-peers .state .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

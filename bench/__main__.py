@@ -1,13 +1,12 @@
 """Runs the measurements and prints one table: ours, the limit of the same run, the goal.
 
-`python -m bench [ROW ...] [--quick]`: some rows only, or all of them with fewer samples.
+`python -m bench [ROW ...] [--quick] [--markdown]`: some rows only, fewer samples, a table for a
+page. The machine and the table go to stdout, what goes on meanwhile to stderr.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 
 from bench import (
     alerts,
@@ -16,13 +15,14 @@ from bench import (
     expressions,
     history,
     lateness,
+    memory,
     scale,
     shell,
     simulation,
     soak,
     top,
 )
-from bench.table import Figure, show
+from bench.table import Figure, place, say, show
 
 ROWS = {
     "expressions": expressions.measure,
@@ -31,6 +31,7 @@ ROWS = {
     "top": top.measure,
     "history": history.measure,
     "scale": scale.measure,
+    "memory": memory.measure,
     "burst": burst.measure,
     "simulation": simulation.measure,
     "lateness": lateness.measure,
@@ -43,17 +44,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--quick", action="store_true", help="fewer samples")
+    parser.add_argument("--markdown", action="store_true", help="a table for a page")
     asked = parser.parse_args()
     unknown = set(asked.rows) - ROWS.keys()
     if unknown:
         parser.error(f"unknown row {', '.join(sorted(unknown))}; known: {', '.join(ROWS)}")
-    load = os.getloadavg()[0]
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.2f} at start")
+    print(place(), flush=True)
     figures: list[Figure] = []
     for name in asked.rows or ROWS:
-        print(f"measuring {name} …", flush=True)
+        say(f"measuring {name} …")
         figures += ROWS[name](quick=asked.quick)
-    show(figures)
+    if asked.markdown:
+        print()
+    show(figures, "limit in the same run", markdown=asked.markdown)
 
 
 if __name__ == "__main__":

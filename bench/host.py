@@ -11,12 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
-TICK = os.sysconf("SC_CLK_TCK")
+from bench.processes import Together, reapers
 
 
-class Host:
+class Host(Together):
     """`with Host() as host:` … everything it made is gone after it."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Host:
         self.state = f"{self.folder}/state"
         self.pid = 0
 
-    def __enter__(self) -> Host:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -71,17 +71,9 @@ class Host:
                 found.append(float(text))
         return found
 
-    def processor(self) -> float:
-        """Seconds of processor time of the service and of the children it has reaped."""
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return sum(map(int, fields[11:15])) / TICK
-
-    def memory(self) -> float:
-        """Resident MiB of the service."""
-        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
-            line = next(line for line in file if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
+    def pids(self) -> list[int]:
+        """The service and its reaper."""
+        return [self.pid, *reapers(self.pid)]
 
 
 def until(what: str, condition: Callable[[], bool], seconds: float = 120) -> None:

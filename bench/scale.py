@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 
 from bench.host import Host, tasks
@@ -22,14 +21,7 @@ def measure(*, quick: bool) -> list[Figure]:
 def _small() -> list[Figure]:
     with Host() as host:
         host.write(tasks(10, FAR))
-        seconds = host.start()
-        time.sleep(2)
-        memory = host.memory()
-    return [
-        Figure(what="start to ready, 10 tasks", ours=f"{seconds:.2f} s"),
-        Figure(what="memory, 10 tasks", ours=f"{memory:.1f} MiB", goal="≤ 36 MiB",
-               reached=memory <= 36),
-    ]  # fmt: skip
+        return [Figure(what="start to ready, 10 tasks", ours=f"{host.start():.2f} s")]
 
 
 def _large(quick: bool) -> list[Figure]:
@@ -44,16 +36,16 @@ def _large(quick: bool) -> list[Figure]:
         time.sleep(5)
         memory = host.memory()
         span = 20 if quick else 120
-        before = _nanoseconds(host.pid)
+        before = host.nanoseconds()
         time.sleep(span)
-        idle = (_nanoseconds(host.pid) - before) / 1e9 / span * 100
+        idle = (host.nanoseconds() - before) / 1e9 / span * 100
     start = percentile(starts, 50)
     return [
         Figure(what=f"start to ready, {MANY} tasks",
                ours=f"{start:.2f} s ({min(starts):.2f}–{max(starts):.2f}, n={len(starts)})",
                goal="≤ 1.5 s", reached=start <= 1.5),
-        Figure(what=f"memory, {MANY} tasks", ours=f"{memory:.1f} MiB", goal="≤ 60 MiB",
-               reached=memory <= 60),
+        Figure(what=f"memory, {MANY} tasks, with the reaper", ours=f"{memory:.1f} MiB",
+               goal="≤ 60 MiB", reached=memory <= 60),
         Figure(what=f"idle processor time, {MANY} far tasks, over {span} s", ours=f"{idle:.4f} %",
                goal="≤ 0.01 %", reached=idle <= 0.01),
     ]  # fmt: skip
@@ -83,12 +75,3 @@ def _reload(quick: bool) -> list[Figure]:
                ours=f"p50 {percentile(late, 50):.1f}, max {max(late):.1f} ms (n={len(late)})",
                goal="≤ 50 ms", reached=max(late) <= 50),
     ]  # fmt: skip
-
-
-def _nanoseconds(pid: int) -> int:
-    """Processor time of a process with all its threads, by the scheduler's own account."""
-    total = 0
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as file:
-            total += int(file.read().split()[0])
-    return total

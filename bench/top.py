@@ -9,7 +9,8 @@ import signal
 import sys
 import time
 
-from bench.host import TICK, Host, tasks
+from bench.host import Host, tasks
+from bench.processes import processor
 from bench.table import Figure
 
 LIVE = 20
@@ -46,11 +47,11 @@ def _watch(host: Host, seconds: float) -> tuple[float, float]:
         os.execv(sys.executable, [sys.executable, "-m", "torch", "top", "--state-dir", host.state])
     try:
         _drain(terminal, WARM)
-        before, service = _processor(pid), host.processor()
+        before, service = processor(pid), host.processor()
         begin = time.monotonic()
         shown = _drain(terminal, seconds)
         took = time.monotonic() - begin
-        share, service = (_processor(pid) - before) / took, (host.processor() - service) / took
+        share, service = (processor(pid) - before) / took, (host.processor() - service) / took
     finally:
         os.kill(pid, signal.SIGINT)
         os.waitpid(pid, 0)
@@ -67,9 +68,3 @@ def _drain(terminal: int, seconds: float) -> bytes:
         if select.select([terminal], [], [], left)[0]:
             shown += os.read(terminal, 65536)
     return shown
-
-
-def _processor(pid: int) -> float:
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / TICK

@@ -1,0 +1,1 @@
+"""Ours beside the nearest peer, cronstable, on one machine in one run: `make bench-peers`."""
