@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from torch.daemon.linux import punch_hole
+from torch.linux import punch_hole
 from torch.matching.following import KEPT_BYTES, KEPT_LINES, LONGEST, PIECE, Following
 from torch.matching.patterns import Pattern
 
