@@ -32,6 +32,9 @@ its cap."""
 LAST = ("closed", "dropped")
 """After one of these words nothing more is told of a source."""
 
+QUIET = 0.02
+"""Seconds to wait before each look while runs are being started."""
+
 TELL = 1.0
 """Seconds between two reports of lost output."""
 
@@ -61,6 +64,7 @@ class Pump:
     def __init__(self) -> None:
         self.told: deque[tuple[str, Source, int, int, str]] = deque()
         self.event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # readable: something is told
+        self.is_quiet = False  # the other thread is starting runs: it needs the interpreter more
         self.open = 0  # sources whose last word was not heard so far
         self._asked: deque[tuple[str, Source]] = deque()
         self._sources: dict[int, Source] = {}
@@ -106,6 +110,8 @@ class Pump:
         buffer = memoryview(bytearray(_CHUNK))
         wait = -1.0
         while True:
+            if self.is_quiet:
+                pause(QUIET)
             events = self._epoll.poll(wait)
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._wake)

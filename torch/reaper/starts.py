@@ -25,7 +25,7 @@ from torch.reaper.wire import Order
 SPIN = 0.001
 """Seconds to wake up before an instant: waking up from sleep takes about as long."""
 
-SLICE = 0.25
+SLICE = 0.5
 """Seconds of spawning before anything else gets a turn."""
 
 WITHDRAWN = "stopped before it started"
@@ -64,6 +64,7 @@ class Starts:
     def begin(self) -> None:
         """What is due begins; what is not is made ready."""
         until = since_boot() + SLICE
+        self._pump.is_quiet = bool(self._waiting)
         while True:
             if self._waiting and self._waiting[0][0] <= since_boot() + SPIN:
                 at, _, run = heapq.heappop(self._waiting)
@@ -76,6 +77,7 @@ class Starts:
                 break
             if since_boot() >= until:
                 break
+        self._pump.is_quiet = False
         self._say_started()
         self.let_go()
 
