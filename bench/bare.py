@@ -10,10 +10,19 @@ import tempfile
 import time
 from collections.abc import Sequence
 
+from torch.daemon.order import PATH
 from torch.linux import CLOCK_REALTIME, Timer
 
 SHELL = "/bin/sh"
-ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
+ENVIRONMENT = {
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "LOGNAME": "root",
+    "PATH": PATH,
+    "SHELL": SHELL,
+    "USER": "root",
+}
+"""What a task gets as well: the shell looks for a command in each folder of PATH in turn."""
 
 
 def burst(count: int) -> list[float]:
