@@ -23,6 +23,7 @@ NOUNS = {
     "clock",
     "settings",
     "linux",
+    "paths",
     "__version__",
 }
 

@@ -14,10 +14,8 @@ import os
 import stat
 
 from torch.errors import NotPermitted, SettingsError, TorchError
+from torch.paths import walk
 from torch.settings import Settings
-
-_LINKS = 40
-"""Most symlinks that a path may contain, as in the kernel."""
 
 
 def make_folders(settings: Settings) -> None:
@@ -47,8 +45,7 @@ def _make(folder: str, mode: int) -> None:
     there = folder
     while not os.path.lexists(there):
         there = os.path.dirname(there)
-    if (error := _wrong_on_the_way(there, (os.geteuid(), 0))) is not None:
-        raise error
+    _check_way(there, (os.geteuid(), 0))
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
@@ -71,9 +68,10 @@ def wrong_with(folder: str) -> TorchError | None:
     """Why a service cannot have this folder; None where it can. It is there."""
     ours = (os.geteuid(), 0)
     try:
-        if (error := _wrong_on_the_way(folder, ours)) is not None:
-            return error
+        _check_way(folder, ours)
         found = os.stat(folder)
+    except SettingsError as error:
+        return error
     except OSError as error:
         return NotPermitted(
             f"{error.filename or folder} cannot be read: {error.strerror}", hint="run as its owner"
@@ -104,41 +102,25 @@ def refuse_planted(folder: str) -> None:
     neither we nor the folder belong. Raises SettingsError; what is not there is nobody's trap."""
     with contextlib.suppress(OSError):
         trusted = (0, os.geteuid(), os.stat(folder).st_uid)
-        if (error := _wrong_on_the_way(folder, trusted, links_only=True)) is not None:
-            raise error
+        _check_way(folder, trusted, links_only=True)
 
 
-def _wrong_on_the_way(
-    folder: str, trusted: tuple[int, ...], *, links_only: bool = False
-) -> SettingsError | None:
-    """Walks to the folder as the kernel does. Raises OSError where there is no way."""
-    todo = [part for part in reversed(os.path.abspath(folder).split("/")) if part]
-    here, links = "", 0
-    while todo:
-        part = todo.pop()
-        if part == "..":  # of a link's target; `here` has no links in it
-            here = here.rpartition("/")[0]
-            continue
-        above, here = here, f"{here}/{part}"
-        found = os.lstat(here)
+def _check_way(folder: str, trusted: tuple[int, ...], *, links_only: bool = False) -> None:
+    """Raises SettingsError, and OSError where there is no way."""
+
+    def look(here: str, found: os.stat_result, is_last: bool) -> None:
         if not stat.S_ISLNK(found.st_mode):
             open_to_all = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
-            if todo and open_to_all and not links_only:
-                return SettingsError(
+            if open_to_all and not is_last and not links_only:
+                raise SettingsError(
                     f"any user can replace {folder}: {here} is writable by all",
                     hint=f"chmod o-w {here}, or chmod +t {here}",
                 )
-            continue
-        if found.st_uid not in trusted:
-            return SettingsError(
+        elif found.st_uid not in trusted:
+            raise SettingsError(
                 f"{folder} is reached through the symlink {here} of another user"
                 f" (uid {found.st_uid})",
                 hint="remove the symlink, or name the directory that it leads to",
             )
-        links += 1
-        if links > _LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), folder)
-        target = os.readlink(here)
-        here = "" if target.startswith("/") else above
-        todo += [each for each in reversed(target.split("/")) if each not in ("", ".")]
-    return None
+
+    walk(folder, look)

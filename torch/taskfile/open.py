@@ -26,13 +26,11 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from torch.errors import Problem, TaskFileError
+from torch.paths import walk
 from torch.taskfile.text import LIMIT
 
 ATTEMPTS = 5
 """Times a file that is replaced or changed while it is read is read anew."""
-
-_LINKS = 40
-"""Most symlinks on the way to the file, as the kernel has it."""
 
 _KINDS = {
     stat.S_IFDIR: ("is a directory", "name the file in it"),
@@ -116,35 +114,19 @@ def _read_all(fd: int) -> bytes:
 
 def _resolve(path: str) -> str:
     """The path without symlinks; each link on the way, and where it lies, is checked."""
-    todo = [part for part in reversed(os.path.abspath(path).split("/")) if part]
-    done, links = "", 0
-    while todo:
-        part = todo.pop()
-        if part == "..":  # of a link's target; `done` has no links in it
-            done = done.rpartition("/")[0]
-            continue
-        here = f"{done}/{part}"
-        found = os.lstat(here)
+
+    def look(here: str, found: os.stat_result, is_last: bool) -> None:
         link = stat.S_ISLNK(found.st_mode)
-        if link or not todo:
-            _check_directory(path, done or "/")
-        if not link:
-            done = here
-            continue
-        links += 1
-        if links > _LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        if found.st_uid not in _trusted():
+        if link or is_last:
+            _check_directory(path, os.path.dirname(here))
+        if link and found.st_uid not in _trusted():
             _refuse(
                 path,
                 f"is reached through the symlink {here} of {_user(found.st_uid)}",
                 f"remove it, or: chown -h {_self()} {here}",
             )
-        target = os.readlink(here)
-        if target.startswith("/"):
-            done = ""
-        todo += [each for each in reversed(target.split("/")) if each not in ("", ".")]
-    return done or "/"
+
+    return walk(path, look)
 
 
 def _check_kind(path: str, found: os.stat_result) -> None:
