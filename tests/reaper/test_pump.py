@@ -264,3 +264,21 @@ def test_a_fifo_that_nobody_writes_any_more_is_closed_at_once(make, there):
     second.talk.close()
     second.wait_end()
     assert not second.directory.exists()
+
+
+def test_a_fifo_opened_in_the_moment_in_which_another_is_closed_is_not_taken_for_it(pumped):
+    """Both have the same number in turn, and the end of the first was reported for that number."""
+    ends = pumped.add("r-1")
+    os.mkfifo(pumped.fifo("r-2"))
+    pumped.pump.is_quiet = True  # so that all of this is there when it looks next
+    pumped.read("r-3", path="")
+    until("it has looked", lambda: pumped.sources["r-3"].ready)
+    os.close(ends)
+    pumped.pump.ask("drain", pumped.sources["r-1"])
+    pumped.read("r-2")
+    pumped.pump.is_quiet = False
+    pumped.hear("closed", "r-1")
+    until("it is open", lambda: pumped.sources["r-2"].ready)
+    pumped.pump.ask("drain", pumped.sources["r-3"])
+    pumped.hear("drained", "r-3")
+    assert not pumped.sources["r-2"].over

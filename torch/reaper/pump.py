@@ -115,11 +115,14 @@ class Pump:
             events = self._epoll.poll(wait)
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
+            # By source, not by number: what was asked may close one and open another as its number,
+            # and to read a FIFO that nobody writes to so far is to see its end.
+            ready = [self._sources[fd] for fd, _ in events if fd in self._sources]
             # First what was asked: a FIFO that is used again must not be read for its last run.
             while self._asked:
                 self._answer(*self._asked.popleft(), buffer)
-            for fd, _ in events:
-                if (source := self._sources.get(fd)) is not None:
+            for source in ready:
+                if source.fd >= 0:
                     self._read(source, buffer)
             self._open_late()
             over = [source.output.look() for source in self._direct]
