@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -210,7 +211,11 @@ def one(strace: str, folder: Path, life: Life, point: Point) -> str:
         live(service, strace, life[1], point)
         after(service, life[1])
     except (AssertionError, subprocess.TimeoutExpired) as error:
-        return f"{life[1]} killed at {point[0]} number {point[1]} in {life[0]}: {error}"
+        at = " < ".join(
+            f"{Path(frame.filename).name}:{frame.lineno} {frame.line}"
+            for frame in reversed(traceback.extract_tb(error.__traceback__)[-3:])
+        )
+        return f"{life[1]} killed at {point[0]} number {point[1]} in {life[0]}: {error} at {at}"
     finally:
         service.cleanup()
     return ""
