@@ -101,6 +101,9 @@ NOT_USED = {
     "helpers", "util", "utils", "common",
 }  # fmt: skip
 
+ONE_DOOR = {"reserve": "torch/schedule/admission.py"}
+"""Method of the core -> the one module that may call it: no run has a slot that passed no gate."""
+
 LOOK = 300
 LIMIT = 400
 
@@ -167,6 +170,8 @@ def _calls(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
         for alias in node.names
     }
     for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ONE_DOOR.get(node.attr, path) != path:
+            yield node.lineno, f"uses {node.attr}; only {ONE_DOOR[node.attr]} may"
         if isinstance(node, ast.Name) and node.id in bare:
             name = bare[node.id]
         elif isinstance(node, ast.Attribute):

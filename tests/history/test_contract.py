@@ -46,6 +46,13 @@ class History:
         lost: frozenset[str] = self.real.commit(records, **(self._keys | keys))
         return lost
 
+    def spans(self) -> list[tuple[str, int, int | None]]:
+        """(id, count, last fire) of each row, oldest first."""
+        if isinstance(self.real, FakeHistory):
+            return [(r.run.id, r.count, r.last) for r in self.real.rows.values()]
+        found = reversed(query.runs(self.real.path, limit=1000))
+        return [(r.id, r.count, r.last_fire) for r in found]
+
     def live(self) -> list[Any]:
         return list(self.real.unfinished())
 
@@ -411,3 +418,23 @@ def test_a_history_that_is_begun_anew_knows_nothing(history):
     assert (history.rows(), history.live(), history.decided()) == ([], [], {})
     assert history.real.paused() == {}
     assert history.commit(intent("r2")) == frozenset()
+
+
+def test_a_row_of_fires_that_never_became_runs_grows_with_each_one(history):
+    first = never("r1", Outcome.SKIPPED)
+    assert history.commit(first) == frozenset()
+    for count in (2, 3):
+        grown = never("r1", Outcome.SKIPPED, count=count, last=FireTime(T0 + count))
+        assert history.commit(grown) == frozenset()
+    assert history.spans() == [("r1", 3, T0 + 3)]
+
+
+@pytest.mark.parametrize("other", [Outcome.MISSED, None])
+def test_a_row_grows_only_as_what_it_is(history, other):
+    history.commit(never("r1", Outcome.SKIPPED, count=3, last=FireTime(T0 + 3)))
+    ending = None if other is None else Ending(outcome=other)
+    again = Entry(run=run("r1"), ending=ending, count=9, last=FireTime(T0 + 9))
+    assert history.commit(Record(entries=(again,))) == {"r1"}
+    smaller = never("r1", Outcome.SKIPPED, count=2, last=FireTime(T0 + 2))
+    assert history.commit(smaller) == {"r1"}
+    assert history.spans() == [("r1", 3, T0 + 3)]

@@ -43,7 +43,7 @@ from torch.schedule.messages import (
     StopMode,
     Tell,
 )
-from torch.schedule.offering import TaskState
+from torch.schedule.state import TaskState
 
 _LONGEST = 400 * 86_400  # seconds; more than the longest duration there is
 End = tuple[Ending, Usage | None]

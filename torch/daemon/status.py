@@ -16,8 +16,8 @@ from torch.clock import Now, rfc3339
 from torch.run import BAD, Run
 from torch.schedule.expression import Expression
 from torch.schedule.live import LiveRun
-from torch.schedule.offering import TaskState
 from torch.schedule.scheduler import Scheduler
+from torch.schedule.state import TaskState
 from torch.task import TaskType
 
 TROUBLE = ("crash-looping", "failing")

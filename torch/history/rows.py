@@ -32,9 +32,16 @@ WHERE id = ? AND state <> 'finished'
 """
 
 
+_GROWN = """
+UPDATE run SET count = ?, last_fire = ?
+WHERE id = ? AND state = 'finished' AND outcome = ? AND count <= ?
+"""
+
+
 def insert(db: sqlite3.Connection, entry: Entry, *, at: float, boot_id: str) -> bool:
     """Writes a row; False: its firing has one already. A run that has its own and has not ended
-    (it was made anew from its progress, before the core could say the rest) keeps that."""
+    (it was made anew from its progress, before the core could say the rest) keeps that. A row of
+    fires that never became runs grows: the same row again, with a larger count."""
     run, ending = entry.run, entry.ending
     row = (
         run.id, run.task, run.fire_time, entry.last, entry.count, run.trigger.value,
@@ -44,6 +51,10 @@ def insert(db: sqlite3.Connection, entry: Entry, *, at: float, boot_id: str) -> 
     )  # fmt: skip
     if db.execute(_ENTRY, row).rowcount:
         return True
+    if ending is not None and entry.count > 1:
+        grown = (entry.count, entry.last, run.id, ending.outcome.value, entry.count)
+        if db.execute(_GROWN, grown).rowcount:
+            return True
     return db.execute(_SAME, (entry.digest, entry.not_before, run.id)).rowcount == 1
 
 

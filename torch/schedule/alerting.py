@@ -30,9 +30,9 @@ from torch.schedule.answer import Answer
 from torch.schedule.keepalive import healthy
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Matched
-from torch.schedule.offering import TaskState
 from torch.schedule.outbox import Outbox
 from torch.schedule.record import Trouble, Troubling
+from torch.schedule.state import TaskState
 from torch.task import Task, TaskType
 
 FAILING, CRASH_LOOPING, MISSED, MATCHED = "failing", "crash_looping", "missed", "matched"

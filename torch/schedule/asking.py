@@ -9,24 +9,25 @@ from collections.abc import Mapping
 
 from torch.clock import Now
 from torch.run import Ending, Outcome
+from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.firing import Firing
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import KillAsked, PauseAsked, ResumeAsked, RunAsked
-from torch.schedule.offering import Offering, TaskState
 from torch.schedule.pausing import Pauses
+from torch.schedule.state import TaskState
 from torch.schedule.tasks import Tasks
 
 
 class Asking:
     def __init__(
         self, states: Mapping[str, TaskState], live: LiveRuns, *, firing: Firing,
-        offering: Offering, pauses: Pauses, tasks: Tasks,
+        admission: Admission, pauses: Pauses, tasks: Tasks,
     ) -> None:  # fmt: skip
         self._states = states
         self._live = live
         self._firing = firing
-        self._offering = offering
+        self._admission = admission
         self._pauses = pauses
         self._tasks = tasks
 
@@ -41,7 +42,7 @@ class Asking:
         elif stopping:
             answer.refuse("the service is stopping")
         elif isinstance(message, RunAsked):
-            self._offering.run_by_hand(state, answer)
+            self._admission.run_by_hand(state, now, answer)
         else:
             self._firing.decide(now, answer)
             if isinstance(message, PauseAsked):

@@ -15,8 +15,8 @@ from enum import StrEnum
 from torch.run import State
 from torch.schedule.keepalive import unwanted
 from torch.schedule.live import LiveRun, LiveRuns
-from torch.schedule.offering import TaskState
 from torch.schedule.reload import Diff, launches_alike
+from torch.schedule.state import TaskState
 from torch.task import Task, TaskType
 
 

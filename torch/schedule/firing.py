@@ -2,7 +2,7 @@
 
 Owns the heap of next fires and the watermark. Decided are the fires in (since, now] of each
 task, and `since` moves with the decision, so that no instant is looked at twice or not at
-all. What becomes of a single fire is offering.py's. Must not know processes, requests or
+all. What becomes of a single fire is admission.py's. Must not know processes, requests or
 daemon tasks.
 """
 
@@ -16,10 +16,11 @@ from torch.clock import FireTime, Now
 from torch.event import ClockStepped, FiresMissed
 from torch.run import Ending, Outcome, Trigger
 from torch.schedule import jitter, misfire, timeline
+from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.live import LiveRuns
-from torch.schedule.offering import Offering, TaskState
-from torch.schedule.overlap import Verdict, judge
+from torch.schedule.state import TaskState
+from torch.schedule.waiting import Waiting
 from torch.task import Task, TaskType
 
 
@@ -40,12 +41,13 @@ MOST_LEAD = 0.7
 
 class Firing:
     def __init__(
-        self, states: dict[str, TaskState], live: LiveRuns, offering: Offering, *,
-        lead: Lead, host: str,
+        self, states: dict[str, TaskState], live: LiveRuns, *, admission: Admission,
+        waiting: Waiting, lead: Lead, host: str,
     ) -> None:  # fmt: skip
         self._states = states
         self._live = live
-        self._offering = offering
+        self._admission = admission
+        self._waiting = waiting
         self._lead = lead
         self._host = host
         self._prepared = FireTime(0)  # the fires of this instant have been looked at early
@@ -84,24 +86,18 @@ class Firing:
             return
         if soon - self._lead_of(soon) <= now.wall + 0.001:
             self._prepared = soon
-            self._prepare(soon, answer)
+            self._prepare(soon, now, answer)
 
-    def _prepare(self, fire: FireTime, answer: Answer) -> None:
+    def _prepare(self, fire: FireTime, now: Now, answer: Answer) -> None:
         """Fires of the coming instant that will start for certain are decided ahead of it, so
-        that at the instant nothing is left to do but begin. Whatever is in doubt (no slot is
-        free yet, a retry waits) is decided at its time."""
+        that at the instant nothing is left to do but begin. Whatever is in doubt is decided at
+        its time."""
         states = [self._states[name] for name in self._heap.pop_due(fire)]
         for state in sorted(states, key=lambda s: s.order):
-            task = state.task
-            live, waiting = self._live.count(task.name), len(state.waiting)
-            free = judge(task.overlap, live=live, max=task.max, waiting=waiting) is Verdict.START
-            if free and not task.jitter and not state.delayed:
-                run = self._live.name(task.name, Trigger.SCHEDULE, fire_time=fire)
-                answer.intend(run, task)
-                self._live.reserve(run, task, answer, at=fire)
+            if self._admission.admit_ahead(state, fire, now, answer):
                 self.expect(state, fire)
             else:
-                self._heap.set(task.name, fire)
+                self._heap.set(state.task.name, fire)
 
     def _begin_again(self, until: FireTime, now: Now, answer: Answer) -> None:
         """The clock was far ahead: what it had decided there is forgotten, on disk too."""
@@ -119,7 +115,7 @@ class Firing:
         for state in states:
             if state.task.enabled and any(s.is_reboot for s in state.task.schedule):
                 run = self._live.name(state.task.name, Trigger.SCHEDULE, fire_time=at)
-                self._offering.offer(state, run, now, answer)
+                self._admission.offer(state, run, now, answer)
 
     def expect(self, state: TaskState, since: FireTime) -> None:
         """Everything up to `since` is decided: the task's next fire is the first one after it."""
@@ -144,10 +140,10 @@ class Firing:
             run = self._live.name(task.name, trigger, fire_time=fire)
             begin = fire + self._spread(task, fire)
             if begin > now.wall:
-                self._offering.delay(state, run, begin, now, answer)
+                self._waiting.delay(state, run, begin, now, answer)
             else:
                 in_turn = len(plan.start) > 1
-                self._offering.offer(state, run, now, answer, in_turn=in_turn)
+                self._admission.offer(state, run, now, answer, in_turn=in_turn)
 
     def _spread(self, task: Task, fire: FireTime) -> float:
         return jitter.offset(task.jitter, task=task.name, host=self._host, fire=fire)

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from torch.clock import Now
 from torch.event import DaemonCrashLooping, DaemonHealthy
 from torch.run import Ending, Outcome, State, Trigger
+from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.backoff import CRASH_LOOP, restart_delay
+from torch.schedule.gates import Says
 from torch.schedule.live import Deadlines, LiveRun, LiveRuns
 from torch.schedule.reload import launches_alike
+from torch.schedule.state import TaskState
 from torch.task import Task, TaskType
 
 
@@ -49,11 +52,12 @@ class Keeper:
         return any(slot.failures >= CRASH_LOOP for slot in self.slots)
 
     def keep(
-        self, task: Task, want: int, *, live: LiveRuns, deadlines: Deadlines,
-        now: Now, answer: Answer, why: str = "no longer wanted",
+        self, state: TaskState, want: int, *, admission: Admission, live: LiveRuns,
+        deadlines: Deadlines, now: Now, answer: Answer, why: str = "no longer wanted",
     ) -> None:  # fmt: skip
         """Starts what is missing, stops what is too much and says `why`, replaces what is old.
         Idempotent."""
+        task = state.task
         while len(self.slots) < want:
             self.slots.append(Slot())
         for slot in self.slots[want:]:
@@ -62,9 +66,9 @@ class Keeper:
         for slot in self.slots[:want]:
             self._notice_health(slot, task, live, now, answer)
             # A run in surplus, or of the task's earlier life, still takes its place under max.
-            if slot.run_id is None and live.count(task.name) < want:
+            if slot.run_id is None and admission.ask(state, Trigger.DAEMON, now).says is Says.GO:
                 if slot.not_before <= now.mono:
-                    self._start(slot, task, live, answer)
+                    slot.run_id = admission.keep_alive(state, now, answer).id
                 else:
                     deadlines.add(slot.not_before, "keep", task.name)
         self._replace_one(task, want, live, now, answer)
@@ -105,12 +109,6 @@ class Keeper:
                 slot.failures, slot.not_before = 0, 0.0
             elif run.started is not None:
                 self.started(task, deadlines, run.started)
-
-    def _start(self, slot: Slot, task: Task, live: LiveRuns, answer: Answer) -> None:
-        run = live.name(task.name, Trigger.DAEMON)
-        answer.intend(run, task)
-        live.reserve(run, task, answer)
-        slot.run_id = run.id
 
     def _stop(self, slot: Slot, why: str, live: LiveRuns, now: Now, answer: Answer) -> None:
         run = live.get(slot.run_id) if slot.run_id else None

@@ -17,16 +17,17 @@ from torch.schedule import timeline
 from torch.schedule.answer import Answer
 from torch.schedule.firing import Firing
 from torch.schedule.live import LiveRuns
-from torch.schedule.offering import Offering, TaskState
 from torch.schedule.record import Pause
+from torch.schedule.state import TaskState
+from torch.schedule.waiting import Waiting
 from torch.task import TaskType
 
 
 class Pauses:
-    def __init__(self, live: LiveRuns, firing: Firing, offering: Offering) -> None:
+    def __init__(self, live: LiveRuns, firing: Firing, waiting: Waiting) -> None:
         self._live = live
         self._firing = firing
-        self._offering = offering
+        self._waiting = waiting
         self._ends: dict[str, float] = {}  # task -> wall seconds
         self._inherited: dict[str, Pause] = {}  # of an earlier service, until its task is loaded
 
@@ -46,7 +47,7 @@ class Pauses:
         self._set(
             state, Pause(since=state.paused.since if state.paused else since, until=until), answer
         )
-        self._offering.give_up(state, "its task was paused", now, answer)
+        self._waiting.give_up(state, "its task was paused", now, answer)
         answer.tell(TaskPaused(task=state.task.name, until=until))
 
     def end(self, state: TaskState, now: Now, answer: Answer) -> None:

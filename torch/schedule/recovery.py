@@ -12,21 +12,27 @@ from collections.abc import Iterable, Mapping
 
 from torch.clock import FireTime, Now
 from torch.run import Ending, Outcome, Run, Trigger
+from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.keepalive import Keeper
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Ended, Found, Trace
-from torch.schedule.offering import Offering, TaskState
+from torch.schedule.state import TaskState
+from torch.schedule.waiting import Waiting
 from torch.task import CatchUp, TaskType
 
 _DIED = "the service died before it was started"
 
 
 class Recovery:
-    def __init__(self, states: dict[str, TaskState], live: LiveRuns, offering: Offering) -> None:
+    def __init__(
+        self, states: dict[str, TaskState], live: LiveRuns, *, admission: Admission,
+        waiting: Waiting,
+    ) -> None:  # fmt: skip
         self._states = states
         self._live = live
-        self._offering = offering
+        self._admission = admission
+        self._waiting = waiting
         self._unstarted: list[Found] = []
         self.in_force: frozenset[str] = frozenset()  # tasks of the earlier service
         self.last: Mapping[str, tuple[Run, Ending, float]] = {}  # each task's newest end
@@ -80,19 +86,19 @@ class Recovery:
         state = self._states.get(run.task)
         begin = found.not_before or run.fire_time or 0.0  # a fire may have been decided ahead
         if why := _no_more(state, run):
-            self._offering.skip(run, why, now, answer, recorded=True)
+            self._waiting.skip(run, why, now, answer, recorded=True)
         elif state is not None and begin > now.wall:
             told = found.not_before is None
-            self._offering.delay(state, run, begin, now, answer, recorded=not told)
+            self._waiting.delay(state, run, begin, now, answer, recorded=not told)
         elif state is not None:
             why = self._too_late(state, found, now)
             if why:
                 outcome = Outcome.MISSED
-                self._offering.skip(run, why, now, answer, recorded=True, outcome=outcome)
+                self._waiting.skip(run, why, now, answer, recorded=True, outcome=outcome)
             else:
                 in_turn = state.task.catch_up is CatchUp.ALL
                 wanted = None if found.not_before is not None else begin or found.recorded_at
-                self._offering.offer(
+                self._admission.offer(
                     state, run, now, answer, recorded=True, in_turn=in_turn, wanted=wanted
                 )
 

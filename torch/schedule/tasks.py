@@ -12,30 +12,34 @@ import math
 from torch.clock import FireTime, Now
 from torch.event import TasksReloaded
 from torch.schedule import timeline
+from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.effect import Effect, effects, gives_up
 from torch.schedule.firing import Firing
 from torch.schedule.keepalive import Keeper, unwanted
 from torch.schedule.live import Deadlines, LiveRuns
 from torch.schedule.messages import Loaded
-from torch.schedule.offering import Offering, TaskState
 from torch.schedule.pausing import Pauses
 from torch.schedule.record import File
 from torch.schedule.recovery import Recovery
 from torch.schedule.reload import Diff, diff
+from torch.schedule.state import TaskState
+from torch.schedule.waiting import Waiting
 from torch.task import Task, TaskType
 
 
 class Tasks:
     def __init__(
         self, states: dict[str, TaskState], live: LiveRuns, deadlines: Deadlines, *,
-        firing: Firing, offering: Offering, pauses: Pauses, recovery: Recovery,
+        admission: Admission, waiting: Waiting, firing: Firing, pauses: Pauses,
+        recovery: Recovery,
     ) -> None:  # fmt: skip
         self._states = states
         self._live = live
         self._deadlines = deadlines
         self._firing = firing
-        self._offering = offering
+        self._admission = admission
+        self._waiting = waiting
         self._pauses = pauses
         self._recovery = recovery
         self.loaded = False
@@ -82,6 +86,7 @@ class Tasks:
         since = max(since, state.since)  # what was decided stays so, though the clock went back
         self._pauses.settle(state, since, answer)  # by the definition it was paused under
         state.task, state.order, state.present = task, order, True
+        state.held = None
         if task.type is TaskType.DAEMON and state.keeper is None:
             state.keeper = Keeper()
         if state.keeper is not None:
@@ -96,7 +101,7 @@ class Tasks:
             state = self._states[name]
             state.present = False
             self._firing.expect(state, state.since)
-            self._offering.give_up(state, gives_up(None, paused=False), now, answer)
+            self._waiting.give_up(state, gives_up(None, paused=False), now, answer)
             self._pauses.settle(state, at, answer)
             self._pauses.drop(state, answer)
             answer.define(name, None, since=at)
@@ -104,7 +109,7 @@ class Tasks:
         for state in sorted(touched, key=lambda s: (not s.present, s.order)):
             definition = state.task if state.present else None
             if why := gives_up(definition, paused=state.paused is not None):
-                self._offering.give_up(state, why, now, answer)
+                self._waiting.give_up(state, why, now, answer)
             self.fill(state, now, answer)
         first, self.loaded = not self.loaded, True
         if first:
@@ -127,7 +132,7 @@ class Tasks:
         for name in sorted(self._recovery.in_force - here):
             answer.define(name, None, since=at)
         for state in [state for state in self._states.values() if not state.present]:
-            self._offering.give_up(state, "its task left the file", now, answer)
+            self._waiting.give_up(state, "its task left the file", now, answer)
             self.fill(state, now, answer)
 
     def record_again(self, answer: Answer) -> None:
@@ -142,7 +147,7 @@ class Tasks:
 
     def fill(self, state: TaskState, now: Now, answer: Answer) -> None:
         """A slot may be free: the next waiting fire takes it, or the daemon task is kept."""
-        self._offering.fill(state, now, answer)
+        self._admission.fill(state, now, answer)
         self.keep(state, now, answer)
         left = state.delayed or self._live.count(state.task.name)
         if self.loaded and not state.present and not left:
@@ -156,6 +161,6 @@ class Tasks:
         why = unwanted(task if state.present else None, paused=state.paused is not None)
         want = 0 if why else task.max
         state.keeper.keep(
-            task, want, live=self._live, deadlines=self._deadlines, now=now, answer=answer,
-            why=why or f"max was lowered to {task.max}",
+            state, want, admission=self._admission, live=self._live, deadlines=self._deadlines,
+            now=now, answer=answer, why=why or f"max was lowered to {task.max}",
         )  # fmt: skip

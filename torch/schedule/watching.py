@@ -16,7 +16,7 @@ from torch.schedule.alerting import MATCHED, Alerts
 from torch.schedule.answer import Answer
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Watch
-from torch.schedule.offering import TaskState
+from torch.schedule.state import TaskState
 
 
 class Watching:

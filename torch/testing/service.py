@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from torch.event import Event
 from torch.notice import Notice
 from torch.run import Run
 from torch.schedule.firing import Lead
+from torch.schedule.gates import Gate
 from torch.schedule.messages import (
     Command,
     Leave,
@@ -66,10 +68,13 @@ class Seen:
 class FakeService:
     def __init__(
         self, *, clock: FakeClock, processes: FakeProcesses, history: FakeHistory, seen: Seen,
-        base: int, prefix: str, lead: Lead, boot_id: str,
+        base: int, prefix: str, lead: Lead, boot_id: str, gates: Sequence[Gate] = (),
     ) -> None:  # fmt: skip
         self.scheduler = Scheduler(
-            lead=lead, host="here", run_ids=(f"{prefix}{n}" for n in itertools.count(1))
+            lead=lead,
+            host="here",
+            gates=gates,
+            run_ids=(f"{prefix}{n}" for n in itertools.count(1)),
         )
         self.inbox: deque[Message] = deque()
         self.owed: list[Record] = []
