@@ -104,6 +104,9 @@ NOT_USED = {
 ONE_DOOR = {"reserve": "torch/schedule/admission.py"}
 """Method of the core -> the one module that may call it: no run has a slot that passed no gate."""
 
+CORE_ONLY = {"torch.schedule.state", "torch.schedule.live", "torch.schedule.keepalive"}
+"""What is mutable in the core: others see a snapshot of it."""
+
 LOOK = 300
 LIMIT = 400
 
@@ -150,6 +153,11 @@ def _imports(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
             if not any(module == name or module.startswith(f"{name}.") for name in allowed):
                 rule = ", ".join(sorted(allowed)) or "nothing of torch"
                 yield line, f"imports {module}; {part} may import {rule}"
+        elif module in CORE_ONLY and part != "schedule":
+            yield (
+                line,
+                f"imports {module}, which changes; others see torch.schedule.snapshot",
+            )
         elif top in ONLY_IN and path not in ONLY_IN[top]:
             yield line, f"imports {top}; only {' and '.join(ONLY_IN[top])} may"
         elif top in PROCESS_MODULES and part not in PROCESSES and (path, top) not in EXCEPTIONS:

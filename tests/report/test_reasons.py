@@ -44,7 +44,7 @@ def ended_by_hand() -> World:
     world.behave("a", lasts=600)
     world.behave("b", lasts=600)
     world.pass_(200)
-    world.send(KillAsked(run_ids=tuple(run.run.id for run in world.scheduler.live.of("b"))))
+    world.send(KillAsked(run_ids=tuple(run.run.id for run in world.live("b"))))
     world.pass_(10)
     return world
 

@@ -63,9 +63,8 @@ def test_a_task_that_keeps_dying_is_told_once_a_death_from_the_third_on():
     world = kept(lasts=0.5, code=1)
     world.pass_(12.0)  # deaths at 0.5, 2, 4.5, 9
     assert [told.failures for told in world.told(DaemonCrashLooping)] == [3, 4]
-    (state,) = world.scheduler.states()
-    assert state.keeper is not None
-    assert state.keeper.crash_looping
+    (state,) = world.tasks()
+    assert state.crash_looping
 
 
 def test_a_crash_looping_task_that_lives_is_told_healthy_once():
@@ -73,10 +72,9 @@ def test_a_crash_looping_task_that_lives_is_told_healthy_once():
     world.pass_(5.0)
     world.behave("d", lasts=None)
     world.pass_(100.0)
-    (state,) = world.scheduler.states()
+    (state,) = world.tasks()
     assert len(world.told(DaemonHealthy)) == 1
-    assert state.keeper is not None
-    assert not state.keeper.crash_looping
+    assert not state.crash_looping
 
 
 def test_a_task_that_died_once_and_lives_was_never_said_to_be_ill():
@@ -248,7 +246,7 @@ def test_a_removed_daemon_tasks_runs_are_stopped_and_it_is_forgotten():
     world = kept(max=2)
     world.load()
     assert world.outcomes("d") == ["killed", "killed"]
-    assert world.scheduler.states() == []
+    assert world.tasks() == []
 
 
 def test_a_daemon_task_removed_in_its_back_off_does_not_come_back():
@@ -257,7 +255,7 @@ def test_a_daemon_task_removed_in_its_back_off_does_not_come_back():
     world.load()
     world.pass_(60)
     assert world.starts_of("d")[-1] == 8.5
-    assert world.scheduler.states() == []
+    assert world.tasks() == []
 
 
 def test_a_daemon_task_that_is_removed_and_added_again_waits_for_its_old_runs_to_go():

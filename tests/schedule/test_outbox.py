@@ -101,10 +101,10 @@ def test_tries_in_vain_use_up_nothing_of_what_a_channel_gets():
 def test_a_channel_that_works_again_has_no_problem_any_more():
     world = failing(1, down=True)
     start(world)
-    assert [bool(line.problem) for _, line in world.scheduler.outbox.lines()] == [True, False]
+    assert [bool(each.problem) for each in world.scheduler.snapshot().channels] == [True, False]
     world.mend_channel("ops")
     world.pass_(600)
-    assert {(line.problem, line.since) for _, line in world.scheduler.outbox.lines()} == {
+    assert {(each.problem, each.failing_since) for each in world.scheduler.snapshot().channels} == {
         ("", None)
     }
 
@@ -121,7 +121,7 @@ def test_a_channel_that_leaves_the_file_while_a_message_is_on_its_way_is_heard_o
     outbox.sent(Sent(channel="ops", notices=("n0",)), now, answer)  # nothing is on its way
     (record,) = (each for each in answer.commands() if isinstance(each, Record))
     assert sorted(each.notice for each in record.deliveries) == ["n0", "n1"]
-    assert outbox.lines() == ()
+    assert outbox.channels() == ()
 
 
 def test_a_channel_that_is_down_is_tried_again_ever_more_rarely():

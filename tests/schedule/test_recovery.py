@@ -43,7 +43,7 @@ def test_the_last_end_of_a_task_has_the_time_at_which_it_was_not_the_one_at_whic
     world.crash()
     world.pass_(30)
     world.recover(cron("a"))
-    (state,) = world.scheduler.states()
+    (state,) = world.tasks()
     assert state.last is not None
     assert state.last[2] - world.base == 65.0
 
@@ -72,7 +72,7 @@ def test_a_run_that_waited_through_a_reboot_is_adopted_like_any_other():
     world.crash()
     world.recover(task)
     assert world.outcomes("a") == ["unknown", "live"]
-    assert world.alive("a") == world.scheduler.live.count("a") == 1
+    assert world.alive("a") == len(world.live("a")) == 1
 
 
 def test_a_service_that_died_while_the_clock_was_behind_fires_nothing_again():

@@ -342,7 +342,7 @@ def test_a_firing_that_has_its_row_already_does_not_start_again():
     assert world.fires("a") == [10]
     (told,) = later.told(FireSkipped)
     assert told.reason == "this fire has its disposition already"
-    assert later.scheduler.states()[0].last is None
+    assert later.tasks()[0].last is None
 
 
 def test_of_fires_that_all_have_their_rows_none_takes_the_slot_of_another():
@@ -373,7 +373,7 @@ def test_a_waiting_fire_that_lost_its_identity_waits_no_more():
     world.behave("a", lasts=None)
     world.pass_(20)
     world.send(Unrecorded(run_ids=("r2",), reason="it has its disposition already", lost=True))
-    (state,) = world.scheduler.states()
+    (state,) = world.tasks()
     assert not state.waiting
 
 
@@ -407,7 +407,7 @@ def test_an_unrecorded_run_frees_its_slot():
     world = World(cron("a", EVERY_10))
     world.history.broken = "disk full"
     world.pass_(10)
-    assert len(world.scheduler.live) == 0
+    assert len(world.live()) == 0
     world.history.broken = ""
     assert not isinstance(world.send(RunAsked(task="a"))[-1], Refuse)
 
@@ -448,8 +448,8 @@ def test_a_fire_that_waits_unrecorded_does_not_take_the_slot_of_one_that_is():
     core.handle(Woke(), clock.now())
     commands = core.handle(Unrecorded(run_ids=("r1", "r2"), reason="disk full"), clock.now())
     assert [c for c in commands if isinstance(c, Start)] == []
-    assert len(core.live) == 0
-    assert not core.states()[0].waiting
+    assert world.live() == []
+    assert not world.tasks()[0].waiting
 
 
 def test_a_removed_task_whose_last_run_is_unrecorded_is_forgotten():
@@ -459,7 +459,7 @@ def test_a_removed_task_whose_last_run_is_unrecorded_is_forgotten():
     core.handle(Woke(), clock.now())
     world.load()
     core.handle(Unrecorded(run_ids=("r1",), reason="disk full"), clock.now())
-    assert core.states() == []
+    assert world.tasks() == []
 
 
 # ── by hand ───────────────────────────────────────────────────────────────────────────────

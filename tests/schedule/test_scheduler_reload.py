@@ -41,13 +41,13 @@ def test_an_unchanged_task_keeps_its_runs_its_next_fire_and_its_counters():
     world.pass_(7)
     before = [
         (s.task, s.since, s.keeper and [(x.failures, x.not_before) for x in s.keeper.slots])
-        for s in world.scheduler.states()
+        for s in world.scheduler._states.in_order()
     ]
     rows = len(world.rows())
     world.load(cron("a", EVERY_10), daemon_task, cron("new"))
     after = [
         (s.task, s.since, s.keeper and [(x.failures, x.not_before) for x in s.keeper.slots])
-        for s in world.scheduler.states()
+        for s in world.scheduler._states.in_order()
     ]
     assert after[:2] == before
     assert len(world.rows()) == rows
@@ -71,11 +71,11 @@ def test_the_row_of_a_run_names_the_version_it_started_under():
 def test_a_removed_cron_tasks_run_goes_on_to_its_end():
     world = running(lasts=100.0)
     world.load()
-    assert [state.present for state in world.scheduler.states()] == [False]
+    assert [state.present for state in world.tasks()] == [False]
     world.pass_(100)
     assert world.outcomes("a") == ["succeeded"]
     assert world.signals == []
-    assert world.scheduler.states() == []
+    assert world.tasks() == []
 
 
 def test_a_removed_task_fires_no_more():
@@ -182,7 +182,7 @@ def test_while_stopping_a_changed_file_changes_nothing():
     world = running()
     world.stop()
     world.load(cron("b", EVERY_10))
-    assert [state.task.name for state in world.scheduler.states()] == ["a"]
+    assert [state.task.name for state in world.tasks()] == ["a"]
 
 
 # ── no fire is lost or doubled by a reload ────────────────────────────────────────────────

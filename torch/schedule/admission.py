@@ -9,7 +9,7 @@ in the same answer, or on disk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from torch.clock import FireTime, Now
 from torch.event import FireQueued, FireSkipped
@@ -19,7 +19,7 @@ from torch.schedule.gates import GO, Candidate, Gate, Judgement, Says
 from torch.schedule.live import LiveRun, LiveRuns
 from torch.schedule.overlap import SlotGate
 from torch.schedule.pause_gate import PauseGate
-from torch.schedule.state import Held, TaskState
+from torch.schedule.state import Held, States, TaskState
 from torch.schedule.waiting import Waiting
 from torch.task import Task, TaskType
 
@@ -29,7 +29,7 @@ FIRST, LAST = (PauseGate(),), (SlotGate(),)
 
 class Admission:
     def __init__(
-        self, states: Mapping[str, TaskState], live: LiveRuns, waiting: Waiting,
+        self, states: States, live: LiveRuns, waiting: Waiting,
         gates: Sequence[Gate] = (),
     ) -> None:  # fmt: skip
         """`gates` are asked between the first and the last."""

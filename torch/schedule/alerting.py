@@ -9,7 +9,7 @@ transaction of the event that it follows from, so a restart tells nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from torch.clock import Now
@@ -32,16 +32,14 @@ from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Matched
 from torch.schedule.outbox import Outbox
 from torch.schedule.record import Trouble, Troubling
-from torch.schedule.state import TaskState
+from torch.schedule.state import States, TaskState
 from torch.task import Task, TaskType
 
 FAILING, CRASH_LOOPING, MISSED, MATCHED = "failing", "crash_looping", "missed", "matched"
 
 
 class Alerts:
-    def __init__(
-        self, states: Mapping[str, TaskState], live: LiveRuns, outbox: Outbox, ids: Iterator[str]
-    ) -> None:
+    def __init__(self, states: States, live: LiveRuns, outbox: Outbox, ids: Iterator[str]) -> None:
         self._states = states
         self._live = live
         self._outbox = outbox

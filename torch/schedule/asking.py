@@ -5,8 +5,6 @@ Owns when such a request is refused and what is said then. Must not know who ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch.clock import Now
 from torch.run import Ending, Outcome
 from torch.schedule.admission import Admission
@@ -15,13 +13,13 @@ from torch.schedule.firing import Firing
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import KillAsked, PauseAsked, ResumeAsked, RunAsked
 from torch.schedule.pausing import Pauses
-from torch.schedule.state import TaskState
+from torch.schedule.state import States, TaskState
 from torch.schedule.tasks import Tasks
 
 
 class Asking:
     def __init__(
-        self, states: Mapping[str, TaskState], live: LiveRuns, *, firing: Firing,
+        self, states: States, live: LiveRuns, *, firing: Firing,
         admission: Admission, pauses: Pauses, tasks: Tasks,
     ) -> None:  # fmt: skip
         self._states = states

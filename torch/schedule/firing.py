@@ -9,7 +9,6 @@ daemon tasks.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch.clock import FireTime, Now
@@ -19,7 +18,7 @@ from torch.schedule import jitter, misfire, timeline
 from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.live import LiveRuns
-from torch.schedule.state import TaskState
+from torch.schedule.state import States, TaskState
 from torch.schedule.waiting import Waiting
 from torch.task import Task, TaskType
 
@@ -41,7 +40,7 @@ MOST_LEAD = 0.7
 
 class Firing:
     def __init__(
-        self, states: dict[str, TaskState], live: LiveRuns, *, admission: Admission,
+        self, states: States, live: LiveRuns, *, admission: Admission,
         waiting: Waiting, lead: Lead, host: str,
     ) -> None:  # fmt: skip
         self._states = states
@@ -61,9 +60,6 @@ class Firing:
 
     def _lead_of(self, at: FireTime) -> float:
         return min(self._lead.base + self._lead.each * self._heap.crowd(at), MOST_LEAD)
-
-    def next_of(self, task: str) -> FireTime | None:
-        return self._heap.get(task)
 
     def resume(self, watermark: FireTime) -> None:
         """An earlier service has looked up to here: the watermark never goes back unnoticed."""
@@ -103,25 +99,25 @@ class Firing:
         """The clock was far ahead: what it had decided there is forgotten, on disk too."""
         answer.tell(ClockStepped(seconds=now.wall - self._watermark, watermark=until))
         self._watermark = self._prepared = answer.watermark = until
-        for state in self._states.values():
+        for state in self._states.each():
             self.expect(state, until)
             if state.present:
                 answer.define(state.task.name, state.task, since=until)
 
-    def decide_reboot(self, states: Iterable[TaskState], now: Now, answer: Answer) -> None:
+    def decide_reboot(self, now: Now, answer: Answer) -> None:
         """`@reboot`: once per boot of the host, named by the instant the service first ran."""
         at = FireTime(math.floor(now.wall))
         answer.rebooted = True
-        for state in states:
-            if state.task.enabled and any(s.is_reboot for s in state.task.schedule):
-                run = self._live.name(state.task.name, Trigger.SCHEDULE, fire_time=at)
-                self._admission.offer(state, run, now, answer)
+        for seen in self._states.in_order():
+            if seen.task.enabled and any(s.is_reboot for s in seen.task.schedule):
+                run = self._live.name(seen.task.name, Trigger.SCHEDULE, fire_time=at)
+                self._admission.offer(self._states[seen.task.name], run, now, answer)
 
     def expect(self, state: TaskState, since: FireTime) -> None:
         """Everything up to `since` is decided: the task's next fire is the first one after it."""
         state.since = since
-        after = timeline.next_fire(state.task.schedule, since) if may_fire(state) else None
-        self._heap.set(state.task.name, after)
+        state.next = timeline.next_fire(state.task.schedule, since) if may_fire(state) else None
+        self._heap.set(state.task.name, state.next)
 
     def _decide_task(self, state: TaskState, until: FireTime, now: Now, answer: Answer) -> None:
         task = state.task

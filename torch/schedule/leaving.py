@@ -6,22 +6,20 @@ is stopped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch.clock import Now
 from torch.event import ServiceStopped, ServiceStopping
 from torch.run import Ending, Outcome
 from torch.schedule.answer import Answer
 from torch.schedule.live import LiveRun, LiveRuns
 from torch.schedule.messages import StopAsked, StopMode
-from torch.schedule.state import TaskState
+from torch.schedule.state import States
 from torch.schedule.waiting import Waiting
 
 _WHY = "the service stopped"
 
 
 class Leaving:
-    def __init__(self, states: Mapping[str, TaskState], live: LiveRuns, waiting: Waiting) -> None:
+    def __init__(self, states: States, live: LiveRuns, waiting: Waiting) -> None:
         self._states = states
         self._live = live
         self._waiting = waiting
@@ -41,7 +39,7 @@ class Leaving:
         if not self.stopping:
             self.stopping = True
             answer.tell(ServiceStopping(reason=message.reason, live=len(self._live)))
-            for state in self._states.values():
+            for state in self._states.each():
                 self._waiting.give_up(state, _WHY, now, answer, delayed=False)
         fate = Ending(outcome=Outcome.KILLED, reason=_WHY)
         for live in self._live.all():

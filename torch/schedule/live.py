@@ -9,7 +9,7 @@ Deadlines are on the monotonic clock: no clock step ever shortens a timeout.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from torch.clock import FireTime, Now
@@ -86,7 +86,11 @@ class Deadlines:
 
 
 class LiveRuns:
-    def __init__(self, run_ids: Iterator[str], deadlines: Deadlines) -> None:
+    def __init__(
+        self, run_ids: Iterator[str], deadlines: Deadlines, *, changes: Callable[[str], None]
+    ) -> None:
+        """`changes` is told the task whose runs are about to change."""
+        self._changes = changes
         self.version = ""  # of the task file now in force
         self._run_ids = run_ids
         self._deadlines = deadlines
@@ -101,13 +105,18 @@ class LiveRuns:
 
     def of(self, task: str) -> tuple[LiveRun, ...]:
         """A task's live runs, oldest first."""
-        return tuple(self._of_task.get(task, {}).values())
+        found = self._of_task.get(task)
+        return () if found is None else tuple(found.values())
 
     def count(self, task: str) -> int:
         return len(self._of_task.get(task, ()))
 
     def all(self) -> tuple[LiveRun, ...]:
         return tuple(self._runs.values())
+
+    def tasks(self) -> dict[str, str]:
+        """Run id -> task of each live run."""
+        return {run_id: live.run.task for run_id, live in self._runs.items()}
 
     def name(
         self, task: str, trigger: Trigger, *, fire_time: FireTime | None = None, attempt: int = 1
@@ -127,8 +136,7 @@ class LiveRuns:
     ) -> LiveRun:
         """Takes a slot and asks for the start. The intent must be on record, or in `answer`."""
         live = LiveRun(run=run, task=task)
-        self._runs[run.id] = live
-        self._of_task.setdefault(run.task, {})[run.id] = live
+        self._keep(live)
         answer.start(run, task, at)
         return live
 
@@ -140,8 +148,7 @@ class LiveRuns:
             run=found.run, task=found.task, state=State.INTENT if unborn else State.RUNNING,
             started=found.started, pid=found.pid, adopted=True,
         )  # fmt: skip
-        self._runs[found.run.id] = live
-        self._of_task.setdefault(found.run.task, {})[found.run.id] = live
+        self._keep(live)
         if found.pid is not None and found.started is not None:
             answer.started(found.run, at=found.started.wall, pid=found.pid)
         if found.trace not in (Trace.ALIVE, Trace.LEFT):  # over: its end is heard next
@@ -156,10 +163,16 @@ class LiveRuns:
             self.stop(live, found.fate, now, answer, grace_used=away)
         return live
 
+    def _keep(self, live: LiveRun) -> None:
+        self._changes(live.run.task)
+        self._runs[live.run.id] = live
+        self._of_task.setdefault(live.run.task, {})[live.run.id] = live
+
     def started(self, run_id: str, pid: int, now: Now, answer: Answer) -> LiveRun | None:
         live = self._runs.get(run_id)
         if live is None:
             return None
+        self._changes(live.run.task)
         live.pid, live.started = pid, now
         if live.state is State.INTENT:  # else a stop overtook the start
             live.state = move(live.state, State.RUNNING)
@@ -176,6 +189,7 @@ class LiveRuns:
     ) -> None:  # fmt: skip
         """SIGTERM now and SIGKILL after the grace; by force: SIGKILL now. Repeating is harmless.
         `grace_used`: seconds of the grace that have passed under an earlier service."""
+        self._changes(live.run.task)
         if live.fate is None:
             live.fate = fate
         if live.state is State.STOPPING and not by_force:
@@ -216,8 +230,10 @@ class LiveRuns:
         return live, ending
 
     def drop(self, run_id: str) -> LiveRun | None:
-        live = self._runs.pop(run_id, None)
+        live = self._runs.get(run_id)
         if live is not None:
+            self._changes(live.run.task)
+            del self._runs[run_id]
             of_task = self._of_task[live.run.task]
             del of_task[run_id]
             if not of_task:

@@ -21,6 +21,7 @@ from torch.schedule.answer import Answer
 from torch.schedule.live import Deadlines
 from torch.schedule.messages import Send, Sent
 from torch.schedule.record import Delivery, Posted
+from torch.schedule.snapshot import ChannelView
 
 BURST = 10
 """Messages that a channel gets one by one, in quick succession."""
@@ -84,9 +85,16 @@ class Outbox:
         self._away: set[str] = set()  # channels with a message on its way
         self._ready: dict[str, None] = {}  # channels that only lack a place, the longest first
 
-    def lines(self) -> tuple[tuple[Channel, Line], ...]:
-        """Every channel of the file with its queue, for `status`."""
-        return tuple((c, self._line(name)) for name, c in self._channels.items())
+    def channels(self) -> tuple[ChannelView, ...]:
+        """Every channel of the file, and what waits for it."""
+        return tuple(
+            ChannelView(
+                channel=channel, waiting=len(line.queue), problem=line.problem,
+                failing_since=line.since, sent_at=line.sent_at,
+            )
+            for name, channel in self._channels.items()
+            for line in (self._lines.get(name) or Line(name=name),)
+        )  # fmt: skip
 
     def inherit(self, owed: Iterable[Posted]) -> None:
         """What an earlier service did not see sent."""

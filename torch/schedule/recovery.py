@@ -17,7 +17,7 @@ from torch.schedule.answer import Answer
 from torch.schedule.keepalive import Keeper
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Ended, Found, Trace
-from torch.schedule.state import TaskState
+from torch.schedule.state import States, TaskState
 from torch.schedule.waiting import Waiting
 from torch.task import CatchUp, TaskType
 
@@ -26,7 +26,7 @@ _DIED = "the service died before it was started"
 
 class Recovery:
     def __init__(
-        self, states: dict[str, TaskState], live: LiveRuns, *, admission: Admission,
+        self, states: States, live: LiveRuns, *, admission: Admission,
         waiting: Waiting,
     ) -> None:  # fmt: skip
         self._states = states
@@ -47,7 +47,7 @@ class Recovery:
         state = self._states.get(name)
         if state is None:
             state = TaskState(task=found.task, order=0, since=FireTime(0), present=False)
-            self._states[name] = state
+            self._states.add(state)
         if found.run.trigger is Trigger.DAEMON:
             state.keeper = state.keeper or Keeper()
             state.keeper.adopt(found.run.id)

@@ -57,7 +57,8 @@ from torch.schedule.messages import (
 from torch.schedule.outbox import Outbox
 from torch.schedule.pausing import Pauses
 from torch.schedule.recovery import Recovery
-from torch.schedule.state import TaskState
+from torch.schedule.snapshot import Snapshot
+from torch.schedule.state import States, TaskState
 from torch.schedule.tasks import Tasks
 from torch.schedule.waiting import Waiting
 from torch.schedule.watching import Watching
@@ -71,33 +72,33 @@ class Scheduler:
         """`lead`: by how much fires that are sure to start are decided ahead.
         `host`: a name for this host that stays the same; jitter is picked by it.
         `gates`: asked before a run gets a slot, besides those that every core has."""
-        self._states: dict[str, TaskState] = {}
+        self._states = States()
         self._deadlines = Deadlines()
-        self.live = LiveRuns(run_ids, self._deadlines)
-        self._waiting = Waiting(self.live, self._deadlines)
-        self._admission = Admission(self._states, self.live, self._waiting, gates)
+        self._live = LiveRuns(run_ids, self._deadlines, changes=self._states.changes)
+        self._waiting = Waiting(self._states, self._live, self._deadlines)
+        self._admission = Admission(self._states, self._live, self._waiting, gates)
         self._firing = Firing(
-            self._states, self.live, admission=self._admission, waiting=self._waiting,
+            self._states, self._live, admission=self._admission, waiting=self._waiting,
             lead=lead, host=host,
         )  # fmt: skip
-        self._pauses = Pauses(self.live, self._firing, self._waiting)
+        self._pauses = Pauses(self._live, self._firing, self._waiting)
         self._recovery = Recovery(
-            self._states, self.live, admission=self._admission, waiting=self._waiting
+            self._states, self._live, admission=self._admission, waiting=self._waiting
         )
         self._tasks = Tasks(
-            self._states, self.live, self._deadlines, admission=self._admission,
+            self._states, self._live, self._deadlines, admission=self._admission,
             waiting=self._waiting, firing=self._firing, pauses=self._pauses,
             recovery=self._recovery,
         )  # fmt: skip
         self.effects = self._tasks.effects
         self._asking = Asking(
-            self._states, self.live, firing=self._firing, admission=self._admission,
+            self._states, self._live, firing=self._firing, admission=self._admission,
             pauses=self._pauses, tasks=self._tasks,
         )  # fmt: skip
-        self.outbox = Outbox(self._deadlines)
-        self.alerts = Alerts(self._states, self.live, self.outbox, run_ids)
-        self._watching = Watching(self._states, self.live, self.alerts)
-        self._leaving = Leaving(self._states, self.live, self._waiting)
+        self._outbox = Outbox(self._deadlines)
+        self._alerts = Alerts(self._states, self._live, self._outbox, run_ids)
+        self._watching = Watching(self._states, self._live, self._alerts)
+        self._leaving = Leaving(self._states, self._live, self._waiting)
 
     @property
     def wake_at(self) -> WakeAt:
@@ -109,12 +110,12 @@ class Scheduler:
     def stopping(self) -> bool:
         return self._leaving.stopping
 
-    def states(self) -> list[TaskState]:
-        """This host's tasks in file order, then those that are gone but still run."""
-        return self._tasks.in_order()
-
-    def next_fire(self, task: str) -> FireTime | None:
-        return self._firing.next_of(task)
+    def snapshot(self) -> Snapshot:
+        """The state at this instant, for whoever is not the core."""
+        return Snapshot(
+            self._states, self._live, stopping=self.stopping,
+            channels=self._outbox.channels(), troubles=self._alerts.all(),
+        )  # fmt: skip
 
     def handle(self, message: Message, now: Now) -> tuple[Command, ...]:
         """Hears one message; returns what is to be done, in order."""
@@ -139,24 +140,24 @@ class Scheduler:
                     self._on_loaded(message, now, answer)
             case HistoryReset():
                 self._tasks.record_again(answer)
-                self.alerts.record_again(answer)
-                self.outbox.record_again(answer)
+                self._alerts.record_again(answer)
+                self._outbox.record_again(answer)
             case Sent():
-                self.outbox.sent(message, now, answer)
+                self._outbox.sent(message, now, answer)
             case Matched():
-                self.alerts.matched(message, now, answer)
+                self._alerts.matched(message, now, answer)
             case KillAsked():
                 self._asking.kill(message, now, answer)
             case RunAsked() | PauseAsked() | ResumeAsked():
                 self._asking.asked(message, now, answer, stopping=self.stopping)
             case StopAsked():
-                self.outbox.close()
+                self._outbox.close()
                 self._leaving.asked(message, now, answer)
             case _:
                 assert_never(message)
         told = answer.told()
         if told:
-            self.alerts.hear(told, now, answer)
+            self._alerts.hear(told, now, answer)
             self._watching.hear(told, answer)
         return answer.commands()
 
@@ -174,31 +175,31 @@ class Scheduler:
                 state = self._states.get(key)
                 if state is not None and not self.stopping:
                     self._tasks.keep(state, now, answer)
-                    self.alerts.looked_after(state, now, answer)
+                    self._alerts.looked_after(state, now, answer)
             elif kind == "send":
-                self.outbox.due(key, now, answer)
+                self._outbox.due(key, now, answer)
             elif kind == "delayed":
                 if not self.stopping:  # else the next service offers it
                     self._admission.due(key, now, answer)
             else:
-                self.live.overdue(kind, key, now, answer)
+                self._live.overdue(kind, key, now, answer)
 
     # ── the life of a run ─────────────────────────────────────────────────────────────────
 
     def _on_started(self, message: Started, now: Now, answer: Answer) -> None:
         since = message.at or now
-        live = self.live.started(message.run_id, message.pid, since, answer)
+        live = self._live.started(message.run_id, message.pid, since, answer)
         state = self._states.get(live.run.task) if live else None
         if state is not None and state.keeper is not None:
             state.keeper.started(state.task, self._deadlines, since)
 
     def _on_ended(self, message: Ended, now: Now, answer: Answer) -> None:
-        found = self.live.ended(message, now, answer)
+        found = self._live.ended(message, now, answer)
         if found is not None:
             self._after(*found, message.at, now, answer)
 
     def _on_not_started(self, message: NotStarted, now: Now, answer: Answer) -> None:
-        live = self.live.drop(message.run_id)
+        live = self._live.drop(message.run_id)
         if live is not None:
             if live.fate is None:
                 fate = Ending(outcome=Outcome.FAILED, reason=message.reason)
@@ -237,7 +238,7 @@ class Scheduler:
         )
         touched: dict[str, TaskState] = {}
         for run_id in message.run_ids:
-            live = self.live.drop(run_id)
+            live = self._live.drop(run_id)
             run = live.run if live else self._waiting.unwait(run_id)
             if run is None:
                 continue
@@ -246,7 +247,7 @@ class Scheduler:
             elif run.trigger is not Trigger.DAEMON:
                 # As progress: one that waited has its row, and of the others it makes one.
                 answer.ended(run, at=now.wall, ending=ending)
-                self.alerts.missed(run, ending.reason, now, answer)
+                self._alerts.missed(run, ending.reason, now, answer)
             state = self._states.get(run.task)
             if live and state is not None:
                 touched[run.task] = state
@@ -266,8 +267,8 @@ class Scheduler:
         self._recovery.in_force, self._recovery.last = message.in_force, message.last
         self._pauses.inherit(message.paused)
         self._firing.resume(message.watermark or FireTime(0))
-        self.alerts.inherit(message.troubles)
-        self.outbox.inherit(message.owed)
+        self._alerts.inherit(message.troubles)
+        self._outbox.inherit(message.owed)
         for found in message.found:
             ended = self._recovery.take_over(found, now, answer)
             if ended is not None:
@@ -275,6 +276,6 @@ class Scheduler:
 
     def _on_loaded(self, message: Loaded, now: Now, answer: Answer) -> None:
         self._tasks.swap(message, now, answer)
-        self.alerts.loaded(answer)
+        self._alerts.loaded(answer)
         self._watching.loaded(answer)
-        self.outbox.loaded(message.channels, now, answer)
+        self._outbox.loaded(message.channels, now, answer)

@@ -23,14 +23,14 @@ from torch.schedule.pausing import Pauses
 from torch.schedule.record import File
 from torch.schedule.recovery import Recovery
 from torch.schedule.reload import Diff, diff
-from torch.schedule.state import TaskState
+from torch.schedule.state import States, TaskState
 from torch.schedule.waiting import Waiting
 from torch.task import Task, TaskType
 
 
 class Tasks:
     def __init__(
-        self, states: dict[str, TaskState], live: LiveRuns, deadlines: Deadlines, *,
+        self, states: States, live: LiveRuns, deadlines: Deadlines, *,
         admission: Admission, waiting: Waiting, firing: Firing, pauses: Pauses,
         recovery: Recovery,
     ) -> None:  # fmt: skip
@@ -44,16 +44,12 @@ class Tasks:
         self._recovery = recovery
         self.loaded = False
 
-    def in_order(self) -> list[TaskState]:
-        """This host's tasks in file order, then those that are gone but still run."""
-        return sorted(self._states.values(), key=lambda s: (not s.present, s.order))
-
     def effects(self, tasks: tuple[Task, ...]) -> tuple[Effect, ...]:
         """What a file with these tasks would do to what runs and waits."""
-        return effects(self._states, self._live, self._diff(tasks), tasks)
+        return effects(self._states.seen(), self._live, self._diff(tasks), tasks)
 
     def _diff(self, tasks: tuple[Task, ...]) -> Diff:
-        return diff({s.task.name: s.task for s in self.in_order() if s.present}, tasks)
+        return diff({s.task.name: s.task for s in self._states.in_order() if s.present}, tasks)
 
     def swap(self, message: Loaded, now: Now, answer: Answer) -> None:
         """Swaps the tasks at one instant: fires up to it are decided by the old definitions,
@@ -69,19 +65,20 @@ class Tasks:
                 since = (message.since or {}).get(task.name, at)
                 since = at if timeline.stepped_back(since, now.wall) else since
                 self._define(task, order, since, answer)
-            else:
+            elif self._states.seen()[task.name].order != order:
                 self._states[task.name].order = order
+        self._states.reordered()
         self._follow(found, message, at, now, answer)
         self._recovery.offer_in_turn(now, answer)
         self._firing.decide(now, answer)
         self._recovery.offer_rest(now, answer)
         if message.rebooted:
-            self._firing.decide_reboot(self.in_order(), now, answer)
+            self._firing.decide_reboot(now, answer)
 
     def _define(self, task: Task, order: int, since: FireTime, answer: Answer) -> None:
         state = self._states.get(task.name)
         if state is None:
-            state = self._states[task.name] = TaskState(task=task, order=order, since=since)
+            state = self._states.add(TaskState(task=task, order=order, since=since))
         state.last = state.last or self._recovery.last.get(task.name)
         since = max(since, state.since)  # what was decided stays so, though the clock went back
         self._pauses.settle(state, since, answer)  # by the definition it was paused under
@@ -98,6 +95,7 @@ class Tasks:
     def _follow(self, found: Diff, message: Loaded, at: FireTime, now: Now, answer: Answer) -> None:
         """What a changed file does to what runs and waits."""
         for name in found.removed:
+            self._states.reordered()
             state = self._states[name]
             state.present = False
             self._firing.expect(state, state.since)
@@ -128,16 +126,16 @@ class Tasks:
     def _follow_recovery(self, at: FireTime, now: Now, answer: Answer) -> None:
         """What an earlier service left of tasks that this file does not have."""
         self._pauses.forget_inherited(answer)
-        here = {state.task.name for state in self._states.values() if state.present}
+        here = {name for name, state in self._states.seen().items() if state.present}
         for name in sorted(self._recovery.in_force - here):
             answer.define(name, None, since=at)
-        for state in [state for state in self._states.values() if not state.present]:
+        for state in [state for state in self._states.each() if not state.present]:
             self._waiting.give_up(state, "its task left the file", now, answer)
             self.fill(state, now, answer)
 
     def record_again(self, answer: Answer) -> None:
         """A new history learns what is in force; of its runs each row comes with its next step."""
-        for state in self._states.values():
+        for state in self._states.seen().values():
             if state.present:
                 answer.define(state.task.name, state.task, since=state.since)
             if state.paused is not None:
@@ -151,7 +149,7 @@ class Tasks:
         self.keep(state, now, answer)
         left = state.delayed or self._live.count(state.task.name)
         if self.loaded and not state.present and not left:
-            self._states.pop(state.task.name, None)
+            self._states.drop(state.task.name)
 
     def keep(self, state: TaskState, now: Now, answer: Answer) -> None:
         """A daemon task has as many runs as it wants; a task that became or left one has none."""

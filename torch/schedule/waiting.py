@@ -13,23 +13,25 @@ from torch.run import Ending, Outcome, Run, Trigger
 from torch.schedule.answer import Answer
 from torch.schedule.backoff import retry_delay
 from torch.schedule.live import Deadlines, LiveRun, LiveRuns
-from torch.schedule.state import TaskState
+from torch.schedule.state import States, TaskState
 
 
 class Waiting:
-    def __init__(self, live: LiveRuns, deadlines: Deadlines) -> None:
+    def __init__(self, states: States, live: LiveRuns, deadlines: Deadlines) -> None:
+        self._states = states
         self._live = live
         self._deadlines = deadlines
-        self._states: dict[str, TaskState] = {}  # by run id, whoever waits for a slot or instant
+        self._task_of: dict[str, str] = {}  # by run id, whoever waits for a slot or an instant
 
     def of(self, run_id: str) -> TaskState | None:
         """The task of a fire that waits."""
-        return self._states.get(run_id)
+        name = self._task_of.get(run_id)
+        return None if name is None else self._states.get(name)
 
     def line_up(self, state: TaskState, run: Run) -> None:
         """The fire wants a slot, after those that wait already."""
         state.waiting.append(run)
-        self._states[run.id] = state
+        self._task_of[run.id] = state.task.name
 
     def skip(
         self, run: Run, why: str, now: Now, answer: Answer, *,
@@ -52,7 +54,7 @@ class Waiting:
             answer.intend(run, state.task, not_before=until)
         state.delayed[run.id] = run
         state.instants[run.id] = until
-        self._states[run.id] = state
+        self._task_of[run.id] = state.task.name
         self._deadlines.add(now.mono + max(until - now.wall, 0.0), "delayed", run.id)
 
     def retry(
@@ -83,9 +85,10 @@ class Waiting:
 
     def unwait(self, run_id: str) -> Run | None:
         """Takes a fire that waits back, by its run id."""
-        state = self._states.pop(run_id, None)
+        state = self.of(run_id)
         if state is None:
             return None
+        del self._task_of[run_id]
         self._deadlines.forget(run_id)
         run = state.delayed.pop(run_id, None)
         state.instants.pop(run_id, None)

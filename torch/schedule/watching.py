@@ -8,7 +8,7 @@ end first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from torch.event import Event, RunAdopted, RunEnded, RunNotStarted, RunStarted
 from torch.run import Run
@@ -16,11 +16,11 @@ from torch.schedule.alerting import MATCHED, Alerts
 from torch.schedule.answer import Answer
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Watch
-from torch.schedule.state import TaskState
+from torch.schedule.state import States
 
 
 class Watching:
-    def __init__(self, states: Mapping[str, TaskState], live: LiveRuns, alerts: Alerts) -> None:
+    def __init__(self, states: States, live: LiveRuns, alerts: Alerts) -> None:
         self._states = states
         self._live = live
         self._alerts = alerts
