@@ -34,7 +34,7 @@ from torch.history.prune import Limits
 from torch.history.store import Store
 from torch.run import Outcome, Trigger, Usage
 from torch.schedule.expression import Expression
-from torch.schedule.record import Entry, File, Pause, Record
+from torch.schedule.record import Entry, File, Paused, Record
 
 DESIGNED = (
     "id task fire_time trigger attempt state outcome exit_code signal reason pid "
@@ -216,7 +216,7 @@ def test_a_path_with_odd_characters_is_a_path(tmp_path, store):
 
 def attempt(run_id: str, fire: int, number: int) -> Record:
     about = replace(run(run_id, fire=fire), attempt=number)
-    return Record(entries=(Entry(run=about, not_before=T0 + 60.0 if number > 1 else None),))
+    return Record((Entry(run=about, not_before=T0 + 60.0 if number > 1 else None),))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_the_definition_of_an_instant_is_the_one_that_was_in_force(store):
 
 def test_the_file_of_an_instant_is_the_one_that_was_in_force(store):
     for number, commit_id in enumerate((None, "abc")):
-        record = Record(file=File(version=f"v{number}", commit=commit_id))
+        record = Record((File(version=f"v{number}", commit=commit_id),))
         commit(store, record, at=T0 + 10 * number)
     assert query.file_at(store.path, T0 - 1) is None
     assert query.file_at(store.path, T0 + 5) == ("v0", None, T0)
@@ -292,7 +292,7 @@ def test_a_span_without_a_service_is_told_with_its_ends_and_why(store):
 
 
 def test_a_pause_is_read_as_long_as_it_lasts(store):
-    commit(store, paused("a", Pause(since=FireTime(T0), until=T0 + 60.0)))
+    commit(store, paused("a", Paused(since=FireTime(T0), until=T0 + 60.0)))
     assert query.pause_of(store.path, "a") == (T0, T0 + 60.0)
     assert query.pause_of(store.path, "b") is None
     commit(store, paused("a", None))

@@ -17,7 +17,7 @@ from torch.schedule.messages import (
     StopAsked,
     Trace,
 )
-from torch.schedule.record import Pause
+from torch.schedule.record import Paused
 from torch.task import CatchUp, Overlap, Retry
 from torch.testing import World
 from torch.testing.tasks import cron, daemon
@@ -130,7 +130,7 @@ def test_the_reasons_of_a_recovery_are_known():
         Found(run=run, trace=Trace.NEVER_STARTED, task=task, recorded_at=world.base - 3600)
         for run in runs
     )
-    world.send(Recovered(found=found, paused={"asleep": Pause(since=FireTime(world.base - 7200))}))
+    world.send(Recovered(found=found, paused={"asleep": Paused(since=FireTime(world.base - 7200))}))
     world.load(task, cron("asleep", A_MINUTE))
     told = [event.reason for event in world.events if hasattr(event, "reason")]
     assert len(told) == 3

@@ -12,7 +12,7 @@ from torch.schedule.answer import Answer
 from torch.schedule.live import Deadlines
 from torch.schedule.messages import Send, Sent
 from torch.schedule.outbox import AT_ONCE, BURST, Outbox
-from torch.schedule.record import Record
+from torch.schedule.record import Delivery, Record
 from torch.testing import World, cron
 
 OPS = Channel(name="ops", way=Way.EXEC, target="cat")
@@ -120,7 +120,7 @@ def test_a_channel_that_leaves_the_file_while_a_message_is_on_its_way_is_heard_o
     outbox.sent(Sent(channel="ops", notices=("n0",), problem="no answer"), now, answer)
     outbox.sent(Sent(channel="ops", notices=("n0",)), now, answer)  # nothing is on its way
     (record,) = (each for each in answer.commands() if isinstance(each, Record))
-    assert sorted(each.notice for each in record.deliveries) == ["n0", "n1"]
+    assert sorted(each.notice for each in record.of(Delivery)) == ["n0", "n1"]
     assert outbox.channels() == ()
 
 

@@ -26,7 +26,7 @@ from torch.schedule.messages import (
     Unrecorded,
     Woke,
 )
-from torch.schedule.record import Record
+from torch.schedule.record import Entry, Rebooted, Record, Watermark
 from torch.task import CatchUp, Overlap
 from torch.testing import World, cron, daemon
 
@@ -101,8 +101,8 @@ def test_the_entry_is_the_first_command_of_an_answer():
     commands = world.send(Woke())
     assert isinstance(commands[0], Record)
     assert [type(c) for c in commands[1:]] == [Start, Start]
-    assert [e.run.task for e in commands[0].entries] == ["a", "b"]
-    assert commands[0].watermark == world.base + 60
+    assert [e.run.task for e in commands[0].of(Entry)] == ["a", "b"]
+    assert [mark.at - world.base for mark in commands[0].of(Watermark)] == [60]
 
 
 def test_equal_messages_give_equal_commands():
@@ -325,7 +325,7 @@ def test_the_reboot_is_on_record_with_its_fires():
     world = World()
     (record, *_) = world.send(Loaded(tasks=(), version="v", rebooted=True))
     assert isinstance(record, Record)
-    assert record.rebooted
+    assert record.of(Rebooted)
 
 
 # ── the life of a run ─────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ change of what is decided, and the commit says which.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from hashlib import sha256
@@ -32,7 +32,19 @@ from torch.schedule.messages import (
     Tell,
     Watch,
 )
-from torch.schedule.record import Record
+from torch.schedule.record import (
+    Defined,
+    Delivery,
+    Entry,
+    File,
+    Pausing,
+    Posted,
+    Progress,
+    Rebooted,
+    Record,
+    Troubling,
+    Watermark,
+)
 from torch.schedule.scheduler import Scheduler
 from torch.task import Task
 
@@ -108,21 +120,24 @@ def _fact(command: Command) -> Any:
 
 def _recorded(record: Record) -> Iterator[Any]:
     """Kind by kind, each in its order: that is what the history makes of it."""
-    kinds: dict[str, Iterable[object]] = {
-        "row": record.entries,
-        "step": record.progress,
-        "defined": record.definitions,
-        "pause": record.pauses,
-        "trouble": record.troubles,
-        "posted": record.posted,
-        "delivery": record.deliveries,
-    }
-    for kind, found in kinds.items():
-        for each in found:
-            yield (kind, _plain(each))
-    file = record.file
-    yield ("file", None if file is None else file.version)
-    yield ("watermark", record.watermark, record.rebooted)
+    for kind, word in _KINDS.items():
+        for each in record.of(kind):
+            yield (word, _plain(each))
+    file = record.of(File)
+    yield ("file", file[0].version if file else None)
+    marks = [mark.at for mark in record.of(Watermark)]
+    yield ("watermark", marks[0] if marks else None, bool(record.of(Rebooted)))
+
+
+_KINDS: dict[type[Any], str] = {
+    Entry: "row",
+    Progress: "step",
+    Defined: "defined",
+    Pausing: "pause",
+    Troubling: "trouble",
+    Posted: "posted",
+    Delivery: "delivery",
+}
 
 
 def _plain(value: Any) -> Any:

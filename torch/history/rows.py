@@ -7,11 +7,11 @@ Invariants: a finished row never moves again; a row that was told to stop never 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch.definition import to_text
 from torch.run import Ending, Outcome, State
-from torch.schedule.record import Definition, Entry, File, Pausing, Progress, Step
+from torch.schedule.record import Defined, Entry, File, Pausing, Progress, Step
 from torch.task import Task
 
 _FEW = 64
@@ -136,7 +136,7 @@ _IN_FORCE = "INSERT OR REPLACE INTO in_force (task, since, digest, at) VALUES (?
 _TEXT = "INSERT OR IGNORE INTO definition_text (digest, text) VALUES (?, ?)"
 
 
-def define(db: sqlite3.Connection, definitions: tuple[Definition, ...], *, at: float) -> None:
+def define(db: sqlite3.Connection, definitions: Sequence[Defined], *, at: float) -> None:
     """Writes what is new. A definition that begins before the newest one of its task says that
     the clock had been ahead: what was in force after it never was."""
     if not definitions:
@@ -171,9 +171,7 @@ def define(db: sqlite3.Connection, definitions: tuple[Definition, ...], *, at: f
     db.executemany(_IN_FORCE, rows)
 
 
-def _in_force(
-    db: sqlite3.Connection, definitions: tuple[Definition, ...]
-) -> dict[str, tuple[int, str]]:
+def _in_force(db: sqlite3.Connection, definitions: Sequence[Defined]) -> dict[str, tuple[int, str]]:
     """Task -> (since, digest) of its newest definition. Read each time: a dictionary that is
     kept would cost megabytes, and would have to be taken back with every failed commit."""
     if len(definitions) > _FEW:

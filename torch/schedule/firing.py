@@ -107,7 +107,7 @@ class Firing:
     def decide_reboot(self, now: Now, answer: Answer) -> None:
         """`@reboot`: once per boot of the host, named by the instant the service first ran."""
         at = FireTime(math.floor(now.wall))
-        answer.rebooted = True
+        answer.rebooted()
         for seen in self._states.in_order():
             if seen.task.enabled and any(s.is_reboot for s in seen.task.schedule):
                 run = self._live.name(seen.task.name, Trigger.SCHEDULE, fire_time=at)

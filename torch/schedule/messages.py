@@ -17,7 +17,7 @@ from torch.clock import FireTime, Now
 from torch.event import Event
 from torch.notice import Notice
 from torch.run import Ending, Run, Usage
-from torch.schedule.record import Pause, Posted, Record, Trouble
+from torch.schedule.record import Paused, Posted, Record, Trouble
 from torch.task import Task
 
 # ── messages: what the core hears ────────────────────────────────────────────────────────
@@ -89,7 +89,7 @@ class Recovered:
 
     found: tuple[Found, ...] = ()
     in_force: frozenset[str] = frozenset()  # tasks whose definition was in force
-    paused: Mapping[str, Pause] = field(default_factory=dict)
+    paused: Mapping[str, Paused] = field(default_factory=dict)
     last: Mapping[str, tuple[Run, Ending, float]] = field(default_factory=dict)
     watermark: FireTime | None = None
     troubles: tuple[Trouble, ...] = ()

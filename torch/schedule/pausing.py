@@ -17,7 +17,7 @@ from torch.schedule import timeline
 from torch.schedule.answer import Answer
 from torch.schedule.firing import Firing
 from torch.schedule.live import LiveRuns
-from torch.schedule.record import Pause
+from torch.schedule.record import Paused
 from torch.schedule.state import TaskState
 from torch.schedule.waiting import Waiting
 from torch.task import TaskType
@@ -29,9 +29,9 @@ class Pauses:
         self._firing = firing
         self._waiting = waiting
         self._ends: dict[str, float] = {}  # task -> wall seconds
-        self._inherited: dict[str, Pause] = {}  # of an earlier service, until its task is loaded
+        self._inherited: dict[str, Paused] = {}  # of an earlier service, until its task is loaded
 
-    def inherit(self, paused: Mapping[str, Pause]) -> None:
+    def inherit(self, paused: Mapping[str, Paused]) -> None:
         self._inherited = dict(paused)
 
     def wake_at(self) -> float | None:
@@ -45,7 +45,7 @@ class Pauses:
         """Pauses the task, or gives its pause another end. What waits is skipped."""
         since = max(FireTime(math.floor(now.wall)), state.since)
         self._set(
-            state, Pause(since=state.paused.since if state.paused else since, until=until), answer
+            state, Paused(since=state.paused.since if state.paused else since, until=until), answer
         )
         self._waiting.give_up(state, "its task was paused", now, answer)
         answer.tell(TaskPaused(task=state.task.name, until=until))
@@ -64,7 +64,7 @@ class Pauses:
         """The task has a definition, new or changed, from `since` on; a pause goes on under it."""
         pause = state.paused or self._inherited.pop(state.task.name, None)
         if pause is not None:
-            self._set(state, Pause(since=since, until=pause.until), answer)
+            self._set(state, Paused(since=since, until=pause.until), answer)
 
     def forget_inherited(self, answer: Answer) -> None:
         """Pauses of tasks that are gone from the file."""
@@ -93,7 +93,7 @@ class Pauses:
         )
         return due.count
 
-    def _set(self, state: TaskState, pause: Pause | None, answer: Answer) -> None:
+    def _set(self, state: TaskState, pause: Paused | None, answer: Answer) -> None:
         state.paused = pause
         self._ends.pop(state.task.name, None)
         if pause is not None:

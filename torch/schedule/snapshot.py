@@ -15,7 +15,7 @@ from torch.channel import Channel
 from torch.clock import FireTime, Now
 from torch.run import BAD, Ending, Run, State
 from torch.schedule.live import LiveRun, LiveRuns
-from torch.schedule.record import Pause, Trouble
+from torch.schedule.record import Paused, Trouble
 from torch.schedule.state import States, TaskState
 from torch.task import Task
 
@@ -50,7 +50,7 @@ class TaskView(NamedTuple):
     task: Task
     present: bool  # False: gone from the file, but a run of it still lives
     next: FireTime | None
-    paused: Pause | None
+    paused: Paused | None
     last: tuple[Run, Ending, float] | None  # newest end, with its wall time
     runs: tuple[RunView, ...] = ()  # oldest first
     waiting: tuple[Run, ...] = ()  # fires that want a slot

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from torch.clock import FireTime
 from torch.run import Ending, Run
-from torch.schedule.record import Pause
+from torch.schedule.record import Paused
 from torch.task import Task
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class TaskState:
     delayed: dict[str, Run] = field(default_factory=dict)  # by run id; they want an instant
     instants: dict[str, float] = field(default_factory=dict)  # which one, by run id; wall seconds
     keeper: Keeper | None = None
-    paused: Pause | None = None
+    paused: Paused | None = None
     held: Held | None = None
     last: tuple[Run, Ending, float] | None = None  # newest end, with its wall time
 

@@ -58,7 +58,7 @@ class Tasks:
         at = FireTime(math.floor(now.wall))
         found = self._diff(message.tasks)
         self._live.version = message.version
-        answer.file = File(version=message.version, commit=message.commit)
+        answer.load(File(version=message.version, commit=message.commit))
         touched = {*found.added, *found.changed}
         for order, task in enumerate(message.tasks):
             if task.name in touched:

@@ -33,7 +33,7 @@ from torch.schedule.messages import (
     Watch,
     Woke,
 )
-from torch.schedule.record import Record, Step, withheld
+from torch.schedule.record import Progress, Record, Step, withheld
 from torch.schedule.scheduler import Scheduler
 from torch.testing.clock import FakeClock
 from torch.testing.history import DiskFull, FakeHistory
@@ -165,7 +165,7 @@ class FakeService:
         except DiskFull as error:
             return self._fail(batch, str(error))
         self.owed, self.failing = [], False
-        ended = (p.run.id for r in records for p in r.progress if p.step is Step.ENDED)
+        ended = (p.run.id for r in records for p in r.of(Progress) if p.step is Step.ENDED)
         self._processes.forget(ended)
         if lost:
             reason = "this fire has its disposition already"
