@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from torch.clock import Now
 from torch.event import DaemonCrashLooping, DaemonHealthy
+from torch.schedule.deadlines import Deadline
 from torch.schedule.keepalive import Keeper
 from torch.schedule.messages import KillAsked, Woke
 from torch.task import Restart
@@ -121,11 +122,11 @@ def test_runs_that_began_one_by_one_are_looked_at_together_once_their_instants_h
     """A look goes over all of them: one for each of ten thousand would keep the service for
     minutes."""
     looks = []
-    monkeypatch.setattr(Keeper, "keep", lambda *_, **__: looks.append("a look"))
+    monkeypatch.setattr(Keeper, Deadline.KEEP, lambda *_, **__: looks.append("a look"))
     world = kept(max=5)
     now = world.clock.now()
     for number in range(1, 101):
-        world.scheduler._deadlines.add(now.mono + number / 1000, "keep", "d")
+        world.scheduler._deadlines.add(now.mono + number / 1000, Deadline.KEEP, "d")
     looks.clear()
     world.scheduler.handle(Woke(), Now(now.wall + 1, now.mono + 1))
     assert len(looks) == 1

@@ -16,9 +16,8 @@ from torch.clock import Now, rfc3339
 from torch.run import Run
 from torch.schedule.expression import Expression
 from torch.schedule.snapshot import RunView, Snapshot, TaskView
-from torch.task import TaskType
+from torch.task import IN_TROUBLE
 
-TROUBLE = ("crash-looping", "failing")
 MOST_TIMES = 100
 """Fire times that one answer gives: the service has more to do."""
 
@@ -36,7 +35,7 @@ def of_all(
     summary = {
         "tasks": len(views),
         "runs": snapshot.running,
-        "failing": sum(word in TROUBLE for word in words),
+        "failing": sum(word in IN_TROUBLE for word in words),
         "paused": words.count("paused"),
         "next": first and {"task": first[1], "at": rfc3339(first[0])},
     }
@@ -162,7 +161,7 @@ def _word(view: TaskView) -> str:
         return "paused"
     if view.crash_looping:
         return "crash-looping"
-    if view.task.type is TaskType.DAEMON and len(view.runs) < view.task.max:
+    if view.task.policy.is_kept and len(view.runs) < view.task.max:
         return "restarting"
     if view.runs:
         return "running"

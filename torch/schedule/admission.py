@@ -21,7 +21,7 @@ from torch.schedule.overlap import SlotGate
 from torch.schedule.pause_gate import PauseGate
 from torch.schedule.state import Held, States, TaskState
 from torch.schedule.waiting import Waiting
-from torch.task import Task, TaskType
+from torch.task import Task
 
 FIRST, LAST = (PauseGate(),), (SlotGate(),)
 """A slot is judged last: who is told to wait for one lacks nothing else."""
@@ -148,7 +148,7 @@ class Admission:
     def run_by_hand(self, state: TaskState, now: Now, answer: Answer) -> None:
         """`torch run`: at once or not at all."""
         task = state.task
-        if task.type is TaskType.DAEMON:
+        if task.policy.is_kept:
             reason = f"'{task.name}' is a daemon task: it is kept alive, not run by hand"
             answer.refuse(reason, "to start its runs anew: torch kill " + task.name, for_now=False)
             return

@@ -33,7 +33,7 @@ from torch.schedule.messages import Matched
 from torch.schedule.outbox import Outbox
 from torch.schedule.record import Trouble, Troubling
 from torch.schedule.state import States, TaskState
-from torch.task import Task, TaskType
+from torch.task import Task
 
 FAILING, CRASH_LOOPING, MISSED, MATCHED = "failing", "crash_looping", "missed", "matched"
 
@@ -91,7 +91,7 @@ class Alerts:
     def looked_after(self, state: TaskState, now: Now, answer: Answer) -> None:
         """A daemon task was looked at: it has recovered when all it wants lives and is healthy."""
         task = state.task
-        if task.name not in self._troubles or task.type is not TaskType.DAEMON:
+        if task.name not in self._troubles or not task.policy.is_kept:
             return
         live = self._live.of(task.name)
         if len(live) == task.max and all(r.fate is None and healthy(r, task, now) for r in live):
@@ -156,7 +156,7 @@ class Alerts:
         if ending.outcome in BAD:
             if not _is_tried_again(run, events):
                 self._fail(state.task, run, ending, now, answer)
-        elif ending.outcome is Outcome.SUCCEEDED and state.task.type is TaskType.CRON:
+        elif ending.outcome is Outcome.SUCCEEDED and not state.task.policy.is_kept:
             self._recover(state.task, run, ending, now, answer)
 
     def _not_started(self, run: Run, events: Sequence[Event], now: Now, answer: Answer) -> None:

@@ -9,22 +9,22 @@ from torch.clock import Now
 from torch.run import Ending, Outcome
 from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
-from torch.schedule.firing import Firing
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import KillAsked, PauseAsked, ResumeAsked, RunAsked
 from torch.schedule.pausing import Pauses
+from torch.schedule.sources import Sources
 from torch.schedule.state import States, TaskState
 from torch.schedule.tasks import Tasks
 
 
 class Asking:
     def __init__(
-        self, states: States, live: LiveRuns, *, firing: Firing,
+        self, states: States, live: LiveRuns, *, sources: Sources,
         admission: Admission, pauses: Pauses, tasks: Tasks,
     ) -> None:  # fmt: skip
         self._states = states
         self._live = live
-        self._firing = firing
+        self._sources = sources
         self._admission = admission
         self._pauses = pauses
         self._tasks = tasks
@@ -42,7 +42,7 @@ class Asking:
         elif isinstance(message, RunAsked):
             self._admission.run_by_hand(state, now, answer)
         else:
-            self._firing.decide(now, answer)
+            self._sources.take(now, answer)
             if isinstance(message, PauseAsked):
                 self._pauses.begin(state, message.until, now, answer)
                 self._tasks.keep(state, now, answer)

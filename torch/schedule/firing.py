@@ -1,4 +1,4 @@
-"""Cron tasks: which fires are due, and what is decided of them.
+"""The clock of the schedules, the first source of fires: which are due, and what is decided.
 
 Owns the heap of next fires and the watermark. Decided are the fires in (since, now] of each
 task, and `since` moves with the decision, so that no instant is looked at twice or not at
@@ -20,7 +20,7 @@ from torch.schedule.answer import Answer
 from torch.schedule.live import LiveRuns
 from torch.schedule.state import States, TaskState
 from torch.schedule.waiting import Waiting
-from torch.task import Task, TaskType
+from torch.task import Task
 
 
 class Lead(NamedTuple):
@@ -53,7 +53,7 @@ class Firing:
         self._heap = timeline.Heap()
         self._watermark = FireTime(0)  # up to where this service has looked
 
-    def wake_at(self) -> float | None:
+    def next_at(self) -> float | None:
         """When to decide next: ahead of the earliest fire, or at it if it was looked at early."""
         at = self._heap.first()
         return at if at is None or at <= self._prepared else at - self._lead_of(at)
@@ -65,7 +65,7 @@ class Firing:
         """An earlier service has looked up to here: the watermark never goes back unnoticed."""
         self._watermark = watermark
 
-    def decide(self, now: Now, answer: Answer) -> None:
+    def take(self, now: Now, answer: Answer) -> None:
         """Decides every fire up to now; the watermark moves in the same transaction."""
         until = FireTime(math.floor(now.wall))
         if timeline.stepped_back(self._watermark, now.wall):
@@ -160,4 +160,4 @@ class Firing:
 def may_fire(state: TaskState) -> bool:
     """Whether the times of the task's schedule mean anything now."""
     task = state.task
-    return state.present and state.paused is None and task.enabled and task.type is TaskType.CRON
+    return state.present and state.paused is None and task.enabled and task.policy.fires

@@ -15,11 +15,12 @@ from torch.run import Ending, Outcome, State, Trigger
 from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.backoff import CRASH_LOOP, restart_delay
+from torch.schedule.deadlines import Deadline, Deadlines
 from torch.schedule.gates import Says
-from torch.schedule.live import Deadlines, LiveRun, LiveRuns
+from torch.schedule.live import LiveRun, LiveRuns
 from torch.schedule.reload import launches_alike
 from torch.schedule.state import TaskState
-from torch.task import Task, TaskType
+from torch.task import Task
 
 
 def unwanted(task: Task | None, *, paused: bool) -> str:
@@ -28,8 +29,8 @@ def unwanted(task: Task | None, *, paused: bool) -> str:
         return "its task left the file"
     if not task.enabled:
         return "its task was disabled"
-    if task.type is not TaskType.DAEMON:
-        return "it became a cron task"
+    if not task.policy.is_kept:
+        return task.policy.became
     return "its task was paused" if paused else ""
 
 
@@ -70,7 +71,7 @@ class Keeper:
                 if slot.not_before <= now.mono:
                     slot.run_id = admission.keep_alive(state, now, answer).id
                 else:
-                    deadlines.add(slot.not_before, "keep", task.name)
+                    deadlines.add(slot.not_before, Deadline.KEEP, task.name)
         self._replace_one(task, want, live, now, answer)
 
     def adopt(self, run_id: str) -> None:
@@ -79,7 +80,7 @@ class Keeper:
 
     def started(self, task: Task, deadlines: Deadlines, now: Now) -> None:
         """A run began: it is looked at again when it should be healthy."""
-        deadlines.add(now.mono + task.restart.healthy_after, "keep", task.name)
+        deadlines.add(now.mono + task.restart.healthy_after, Deadline.KEEP, task.name)
 
     def ended(self, ended: LiveRun, task: Task, now: Now, answer: Answer) -> None:
         """A run died: its slot waits out the back-off, unless it was stopped on purpose."""

@@ -3,12 +3,10 @@
 Owns what is alive and until when it may be: a run is here from the moment its slot is
 reserved to the moment its end is known, so counting these is counting slots, and `max`
 holds because reserving and counting happen in the same place. Must not know schedules.
-Deadlines are on the monotonic clock: no clock step ever shortens a timeout.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +14,7 @@ from torch.clock import FireTime, Now
 from torch.event import RunAdopted, RunEnded, RunStarted, RunStopping
 from torch.run import Ending, Outcome, Run, State, Trigger, move
 from torch.schedule.answer import Answer
+from torch.schedule.deadlines import Deadline, Deadlines
 from torch.schedule.messages import Ended, Found, Trace
 from torch.task import Task
 
@@ -35,54 +34,6 @@ class LiveRun:
 
     def seconds(self, mono: float) -> float:
         return mono - self.started.mono if self.started else 0.0
-
-
-class Deadlines:
-    """Monotonic instants at which something must be looked at again. Asking for one twice is
-    asking once: daemon tasks ask at every look, and each look must not breed another."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, str, str]] = []
-        self._of_key: dict[str, set[tuple[float, str]]] = {}
-        self._dead = 0  # places in the heap whose key was forgotten
-
-    def add(self, mono: float, kind: str, key: str) -> None:
-        known = self._of_key.setdefault(key, set())
-        if (mono, kind) not in known:
-            known.add((mono, kind))
-            heapq.heappush(self._heap, (mono, kind, key))
-
-    def forget(self, key: str) -> None:
-        """Nothing of this key needs a look any more. Its places die where they lie, and are
-        cleared when most are dead: short runs with a long timeout must not pile up."""
-        self._dead += len(self._of_key.pop(key, ()))
-        if self._dead > 64 and self._dead > len(self._heap) // 2:
-            self._heap = [(m, kind, key) for key, of in self._of_key.items() for m, kind in of]
-            heapq.heapify(self._heap)
-            self._dead = 0
-
-    def first(self) -> float | None:
-        while self._heap:
-            mono, kind, key = self._heap[0]
-            if (mono, kind) in self._of_key.get(key, ()):
-                return mono
-            heapq.heappop(self._heap)
-            self._dead -= 1
-        return None
-
-    def pop_due(self, mono: float) -> Iterator[tuple[str, str]]:
-        """(kind, key), each once: one look serves all runs of a daemon task, and ten thousand of
-        them may have begun one by one."""
-        told = set()
-        while (at := self.first()) is not None and at <= mono:
-            _, kind, key = heapq.heappop(self._heap)
-            known = self._of_key[key]
-            known.discard((at, kind))
-            if not known:
-                del self._of_key[key]
-            if (kind, key) not in told:
-                told.add((kind, key))
-                yield kind, key
 
 
 class LiveRuns:
@@ -157,7 +108,7 @@ class LiveRuns:
         answer.tell(RunAdopted(run=found.run, pid=found.pid or 0))
         if found.started is not None and found.task.timeout is not None:
             mono = found.started.mono + found.task.timeout
-            self._deadlines.add(mono, "timeout", found.run.id)
+            self._deadlines.add(mono, Deadline.TIMEOUT, found.run.id)
         if found.fate is not None:  # the signal may not have been sent; a second one is harmless
             away = max(now.wall - (found.stopping_at or now.wall), 0.0)
             self.stop(live, found.fate, now, answer, grace_used=away)
@@ -177,7 +128,7 @@ class LiveRuns:
         if live.state is State.INTENT:  # else a stop overtook the start
             live.state = move(live.state, State.RUNNING)
             if live.task.timeout is not None:
-                self._deadlines.add(now.mono + live.task.timeout, "timeout", run_id)
+                self._deadlines.add(now.mono + live.task.timeout, Deadline.TIMEOUT, run_id)
         late = None if live.run.fire_time is None else now.wall - live.run.fire_time
         answer.started(live.run, at=now.wall, pid=pid)
         answer.tell(RunStarted(run=live.run, pid=pid, lateness=late))
@@ -203,17 +154,19 @@ class LiveRuns:
         answer.tell(RunStopping(run=live.run, reason=live.fate.reason, by_force=by_force))
         if not by_force:
             left = max(live.task.grace - grace_used, 0.0)
-            self._deadlines.add(now.mono + left, "grace", live.run.id)
+            self._deadlines.add(now.mono + left, Deadline.GRACE, live.run.id)
 
-    def overdue(self, kind: str, run_id: str, now: Now, answer: Answer) -> None:
-        """A timeout or a grace has passed."""
+    def timed_out(self, run_id: str, now: Now, answer: Answer) -> None:
+        """Its timeout has passed."""
         live = self._runs.get(run_id)
-        if live is None:
-            return
-        if kind == "timeout":
+        if live is not None:
             reason = f"timeout ({live.task.timeout:g} s)"
             self.stop(live, Ending(outcome=Outcome.TIMED_OUT, reason=reason), now, answer)
-        elif live.fate is not None:
+
+    def grace_over(self, run_id: str, now: Now, answer: Answer) -> None:
+        """It was told to stop, and has had its grace."""
+        live = self._runs.get(run_id)
+        if live is not None and live.fate is not None:
             self.stop(live, live.fate, now, answer, by_force=True)
 
     def ended(self, message: Ended, now: Now, answer: Answer) -> tuple[LiveRun, Ending] | None:

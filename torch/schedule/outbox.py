@@ -18,7 +18,7 @@ from torch.clock import Now
 from torch.event import NoticeGivenUp, NoticeSent, NoticeUnsent
 from torch.notice import Notice
 from torch.schedule.answer import Answer
-from torch.schedule.live import Deadlines
+from torch.schedule.deadlines import Deadline, Deadlines
 from torch.schedule.messages import Send, Sent
 from torch.schedule.record import Delivery, Posted
 from torch.schedule.snapshot import ChannelView
@@ -185,7 +185,7 @@ class Outbox:
         at = line.next_at()
         if at > now.mono:
             line.held = line.held or line.tokens < 1.0
-            self._deadlines.add(at, "send", line.name)
+            self._deadlines.add(at, Deadline.SEND, line.name)
             return
         if len(self._away) >= AT_ONCE - line.doubt():
             self._ready[line.name] = None  # the end of one of them comes here again

@@ -20,7 +20,6 @@ from torch.schedule.live import LiveRuns
 from torch.schedule.record import Paused
 from torch.schedule.state import TaskState
 from torch.schedule.waiting import Waiting
-from torch.task import TaskType
 
 
 class Pauses:
@@ -80,7 +79,7 @@ class Pauses:
     def settle(self, state: TaskState, until: FireTime, answer: Answer) -> int:
         """Gives the fires of the pause up to `until` their one row; returns how many they are."""
         task, pause = state.task, state.paused
-        if pause is None or not task.enabled or task.type is not TaskType.CRON:
+        if pause is None or not task.enabled or not task.policy.fires:
             return 0
         due = timeline.due(task.schedule, pause.since, until)
         if due is None:

@@ -19,7 +19,7 @@ from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Ended, Found, Trace
 from torch.schedule.state import States, TaskState
 from torch.schedule.waiting import Waiting
-from torch.task import CatchUp, TaskType
+from torch.task import CatchUp
 
 _DIED = "the service died before it was started"
 
@@ -124,6 +124,6 @@ def _no_more(state: TaskState | None, run: Run) -> str:
         return "its task left the file"
     if not state.task.enabled and run.trigger is not Trigger.MANUAL:
         return "its task was disabled"
-    if state.task.type is TaskType.DAEMON:
-        return "it became a daemon task"
+    if state.task.policy.is_kept:
+        return state.task.policy.became
     return "its task was paused" if state.paused else ""

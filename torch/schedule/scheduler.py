@@ -1,10 +1,10 @@
 """The core: `Scheduler.handle(message, now) -> commands`. Same messages, same commands.
 
 Owns what follows from what: it hears each message and passes it to the file that decides:
-tasks.py for a changed file, firing.py for fires, admission.py for slots, waiting.py for what has
-no slot yet, live.py for runs and deadlines, keepalive.py for daemon tasks, asking.py for
-requests, pausing.py for pauses, recovery.py for what an earlier service left, leaving.py for the
-end of this one; and what all of them told is heard by alerting.py.
+tasks.py for a changed file, sources.py for fires, admission.py for slots, waiting.py for what has
+no slot yet, live.py for runs, keepalive.py for daemon tasks, asking.py for requests, pausing.py
+for pauses, recovery.py for what an earlier service left, leaving.py for the end of this one; and
+what all of them told is heard by alerting.py.
 Invariants, held by tests/schedule:
 
 - each fire has exactly one disposition: a run, or a row that says skipped or missed and why;
@@ -29,10 +29,11 @@ from torch.schedule.admission import Admission
 from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
 from torch.schedule.asking import Asking
+from torch.schedule.deadlines import Deadline, Deadlines
 from torch.schedule.firing import NO_LEAD, Firing, Lead, may_fire
 from torch.schedule.gates import Gate
 from torch.schedule.leaving import Leaving
-from torch.schedule.live import Deadlines, LiveRun, LiveRuns
+from torch.schedule.live import LiveRun, LiveRuns
 from torch.schedule.messages import (
     Command,
     Ended,
@@ -58,6 +59,7 @@ from torch.schedule.outbox import Outbox
 from torch.schedule.pausing import Pauses
 from torch.schedule.recovery import Recovery
 from torch.schedule.snapshot import Snapshot
+from torch.schedule.sources import Fires, MakeSource, Sources
 from torch.schedule.state import States, TaskState
 from torch.schedule.tasks import Tasks
 from torch.schedule.waiting import Waiting
@@ -67,11 +69,12 @@ from torch.schedule.watching import Watching
 class Scheduler:
     def __init__(
         self, *, run_ids: Iterator[str], lead: Lead = NO_LEAD, host: str = "",
-        gates: Sequence[Gate] = (),
+        gates: Sequence[Gate] = (), sources: Sequence[MakeSource] = (),
     ) -> None:  # fmt: skip
         """`lead`: by how much fires that are sure to start are decided ahead.
         `host`: a name for this host that stays the same; jitter is picked by it.
-        `gates`: asked before a run gets a slot, besides those that every core has."""
+        `gates`: asked before a run gets a slot, besides those that every core has.
+        `sources`: of fires, besides the clock of the schedules."""
         self._states = States()
         self._deadlines = Deadlines()
         self._live = LiveRuns(run_ids, self._deadlines, changes=self._states.changes)
@@ -81,18 +84,20 @@ class Scheduler:
             self._states, self._live, admission=self._admission, waiting=self._waiting,
             lead=lead, host=host,
         )  # fmt: skip
+        fires = Fires(self._states, self._live, self._admission)
+        self._sources = Sources(self._firing, *(make(fires) for make in sources))
         self._pauses = Pauses(self._live, self._firing, self._waiting)
         self._recovery = Recovery(
             self._states, self._live, admission=self._admission, waiting=self._waiting
         )
         self._tasks = Tasks(
             self._states, self._live, self._deadlines, admission=self._admission,
-            waiting=self._waiting, firing=self._firing, pauses=self._pauses,
+            waiting=self._waiting, firing=self._firing, sources=self._sources, pauses=self._pauses,
             recovery=self._recovery,
         )  # fmt: skip
         self.effects = self._tasks.effects
         self._asking = Asking(
-            self._states, self._live, firing=self._firing, admission=self._admission,
+            self._states, self._live, sources=self._sources, admission=self._admission,
             pauses=self._pauses, tasks=self._tasks,
         )  # fmt: skip
         self._outbox = Outbox(self._deadlines)
@@ -102,7 +107,7 @@ class Scheduler:
 
     @property
     def wake_at(self) -> WakeAt:
-        at = (self._firing.wake_at(), self._pauses.wake_at())
+        at = (self._sources.next_at(), self._pauses.wake_at())
         wall = min((instant for instant in at if instant is not None), default=None)
         return WakeAt(wall=None if self.stopping else wall, mono=self._deadlines.first())
 
@@ -167,22 +172,27 @@ class Scheduler:
         if not self.stopping:
             for name in self._pauses.over(now.wall):
                 self._asking.resume(self._states[name], now, answer)
-            self._firing.decide(now, answer)
+            self._sources.take(now, answer)
             for task in self._admission.take_held_back():
                 self._tasks.fill(task, now, answer)
         for kind, key in self._deadlines.pop_due(now.mono):
-            if kind == "keep":
-                state = self._states.get(key)
-                if state is not None and not self.stopping:
-                    self._tasks.keep(state, now, answer)
-                    self._alerts.looked_after(state, now, answer)
-            elif kind == "send":
-                self._outbox.due(key, now, answer)
-            elif kind == "delayed":
-                if not self.stopping:  # else the next service offers it
-                    self._admission.due(key, now, answer)
-            else:
-                self._live.overdue(kind, key, now, answer)
+            match kind:
+                case Deadline.KEEP:
+                    state = self._states.get(key)
+                    if state is not None and not self.stopping:
+                        self._tasks.keep(state, now, answer)
+                        self._alerts.looked_after(state, now, answer)
+                case Deadline.SEND:
+                    self._outbox.due(key, now, answer)
+                case Deadline.DELAYED:
+                    if not self.stopping:  # else the next service offers it
+                        self._admission.due(key, now, answer)
+                case Deadline.TIMEOUT:
+                    self._live.timed_out(key, now, answer)
+                case Deadline.GRACE:
+                    self._live.grace_over(key, now, answer)
+                case _:
+                    assert_never(kind)
 
     # ── the life of a run ─────────────────────────────────────────────────────────────────
 

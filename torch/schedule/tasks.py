@@ -14,30 +14,33 @@ from torch.event import TasksReloaded
 from torch.schedule import timeline
 from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
+from torch.schedule.deadlines import Deadlines
 from torch.schedule.effect import Effect, effects, gives_up
 from torch.schedule.firing import Firing
 from torch.schedule.keepalive import Keeper, unwanted
-from torch.schedule.live import Deadlines, LiveRuns
+from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Loaded
 from torch.schedule.pausing import Pauses
 from torch.schedule.record import File
 from torch.schedule.recovery import Recovery
 from torch.schedule.reload import Diff, diff
+from torch.schedule.sources import Sources
 from torch.schedule.state import States, TaskState
 from torch.schedule.waiting import Waiting
-from torch.task import Task, TaskType
+from torch.task import Task
 
 
 class Tasks:
     def __init__(
         self, states: States, live: LiveRuns, deadlines: Deadlines, *,
-        admission: Admission, waiting: Waiting, firing: Firing, pauses: Pauses,
+        admission: Admission, waiting: Waiting, firing: Firing, sources: Sources, pauses: Pauses,
         recovery: Recovery,
     ) -> None:  # fmt: skip
         self._states = states
         self._live = live
         self._deadlines = deadlines
         self._firing = firing
+        self._sources = sources
         self._admission = admission
         self._waiting = waiting
         self._pauses = pauses
@@ -54,7 +57,7 @@ class Tasks:
     def swap(self, message: Loaded, now: Now, answer: Answer) -> None:
         """Swaps the tasks at one instant: fires up to it are decided by the old definitions,
         fires after it by the new ones."""
-        self._firing.decide(now, answer)
+        self._sources.take(now, answer)
         at = FireTime(math.floor(now.wall))
         found = self._diff(message.tasks)
         self._live.version = message.version
@@ -70,7 +73,7 @@ class Tasks:
         self._states.reordered()
         self._follow(found, message, at, now, answer)
         self._recovery.offer_in_turn(now, answer)
-        self._firing.decide(now, answer)
+        self._sources.take(now, answer)
         self._recovery.offer_rest(now, answer)
         if message.rebooted:
             self._firing.decide_reboot(now, answer)
@@ -84,7 +87,7 @@ class Tasks:
         self._pauses.settle(state, since, answer)  # by the definition it was paused under
         state.task, state.order, state.present = task, order, True
         state.held = None
-        if task.type is TaskType.DAEMON and state.keeper is None:
+        if task.policy.is_kept and state.keeper is None:
             state.keeper = Keeper()
         if state.keeper is not None:
             state.keeper.changed(task, self._live, self._deadlines)

@@ -12,7 +12,8 @@ from torch.event import FireSkipped, RetryPlanned
 from torch.run import Ending, Outcome, Run, Trigger
 from torch.schedule.answer import Answer
 from torch.schedule.backoff import retry_delay
-from torch.schedule.live import Deadlines, LiveRun, LiveRuns
+from torch.schedule.deadlines import Deadline, Deadlines
+from torch.schedule.live import LiveRun, LiveRuns
 from torch.schedule.state import States, TaskState
 
 
@@ -55,7 +56,7 @@ class Waiting:
         state.delayed[run.id] = run
         state.instants[run.id] = until
         self._task_of[run.id] = state.task.name
-        self._deadlines.add(now.mono + max(until - now.wall, 0.0), "delayed", run.id)
+        self._deadlines.add(now.mono + max(until - now.wall, 0.0), Deadline.DELAYED, run.id)
 
     def retry(
         self, state: TaskState, live: LiveRun, ending: Ending, now: Now, answer: Answer

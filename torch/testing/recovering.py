@@ -117,7 +117,7 @@ def _of_journal(said: Said, processes: FakeProcesses, tasks: Mapping[str, Task],
     """Its environment says whose run it is."""
     process, lives = processes.alive[said.run.id], processes.given[said.run.id].alive
     task = tasks.get(said.run.task)
-    kept = task is not None and task.type is TaskType.DAEMON
+    kept = task is not None and task.policy.is_kept
     by_hand = Trigger.DAEMON if kept else Trigger.MANUAL
     run = Run(
         id=said.run.id, task=said.run.task, attempt=said.run.attempt,

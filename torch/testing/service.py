@@ -35,6 +35,7 @@ from torch.schedule.messages import (
 )
 from torch.schedule.record import Progress, Record, Step, withheld
 from torch.schedule.scheduler import Scheduler
+from torch.schedule.sources import MakeSource
 from torch.testing.clock import FakeClock
 from torch.testing.history import DiskFull, FakeHistory
 from torch.testing.processes import FakeProcesses
@@ -69,11 +70,13 @@ class FakeService:
     def __init__(
         self, *, clock: FakeClock, processes: FakeProcesses, history: FakeHistory, seen: Seen,
         base: int, prefix: str, lead: Lead, boot_id: str, gates: Sequence[Gate] = (),
+        sources: Sequence[MakeSource] = (),
     ) -> None:  # fmt: skip
         self.scheduler = Scheduler(
             lead=lead,
             host="here",
             gates=gates,
+            sources=sources,
             run_ids=(f"{prefix}{n}" for n in itertools.count(1)),
         )
         self.inbox: deque[Message] = deque()

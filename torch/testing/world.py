@@ -16,6 +16,7 @@ from torch.run import Run
 from torch.schedule.firing import Lead
 from torch.schedule.gates import Gate
 from torch.schedule.messages import Command, Loaded, Message, StopAsked, Woke
+from torch.schedule.sources import MakeSource
 from torch.task import Task
 from torch.testing import recovering
 from torch.testing.clock import FakeClock
@@ -36,9 +37,10 @@ class World(Looks):
     def __init__(
         self, *tasks: Task, wall: float = 1_800_000_000.0, prefix: str = "r",
         lead: Lead | float = 0.0, pids: int = 30_000, gates: Sequence[Gate] = (),
+        sources: Sequence[MakeSource] = (),
     ) -> None:  # fmt: skip
         """`lead` is the Scheduler's: with it, starts are prepared ahead and released in time.
-        `gates` are the Scheduler's too, in each life of the service."""
+        `gates` and `sources` are the Scheduler's too, in each life of the service."""
         self.base = int(wall)
         self.prefix = prefix  # of run ids
         self.clock = FakeClock(wall)
@@ -48,7 +50,7 @@ class World(Looks):
         self.seen = Seen()
         self.alive_service = True
         self._lead = lead if isinstance(lead, Lead) else Lead(lead)
-        self._gates = gates
+        self._more: dict[str, Any] = {"gates": gates, "sources": sources}
         self._boot = 1
         self._life = 0
         self._version = 0
@@ -192,7 +194,7 @@ class World(Looks):
         prefix = self.prefix if self._life == 1 else f"{self.prefix}{self._life}-"
         return FakeService(
             clock=self.clock, processes=self.processes, history=self.history, seen=self.seen,
-            base=self.base, prefix=prefix, lead=self._lead, boot_id=self.boot_id, gates=self._gates,
+            base=self.base, prefix=prefix, lead=self._lead, boot_id=self.boot_id, **self._more,
         )  # fmt: skip
 
     def _see_begin(self, run: Run, wall: float) -> None:
