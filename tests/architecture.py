@@ -178,8 +178,11 @@ def _calls(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
         for alias in node.names
     }
     for node in ast.walk(tree):
-        compares = part != "taskfile" and isinstance(node, ast.Compare)
-        if compares and "TaskType." in ast.unparse(node):
+        if (
+            isinstance(node, ast.Compare)
+            and part != "taskfile"
+            and "TaskType." in ast.unparse(node)
+        ):
             yield node.lineno, "compares a type of task; its policy (torch/task.py) is asked"
         if isinstance(node, ast.Attribute) and ONE_DOOR.get(node.attr, path) != path:
             yield node.lineno, f"uses {node.attr}; only {ONE_DOOR[node.attr]} may"

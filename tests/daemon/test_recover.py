@@ -243,7 +243,7 @@ def test_a_killed_reaper_leaves_its_run_and_then_nothing_is_known(host):
     run, pid, reaper = host.begin("sleep 600")
     reaper.kill()
     (left,) = host.left()
-    assert (left.found.trace, left.found.exit_code, left.found.pid) == (Trace.LEFT, None, pid)
+    assert (left.found.trace, left.found.exit_code, left.found.pid) == (Trace.ORPHANED, None, pid)
     assert left.child.link is None and left.child.ended_at is not None
     os.killpg(pid, signal.SIGKILL)
     until("nothing of it lives", lambda: host.only().trace is Trace.GONE)
@@ -259,7 +259,7 @@ def test_what_hides_of_a_killed_reapers_run_is_left_too(host):
     reaper.kill()
     os.killpg(pid, signal.SIGKILL)
     until("its first process is gone", lambda: not os.path.exists(f"/proc/{pid}/stat"))
-    assert host.only().trace is Trace.LEFT
+    assert host.only().trace is Trace.ORPHANED
     os.kill(hidden, signal.SIGKILL)
     until("nothing of it lives", lambda: host.only().trace is Trace.GONE)
 
@@ -485,7 +485,7 @@ def test_a_killed_shim_leaves_its_command_and_then_nothing_is_known(host):
     os.waitpid(pid, 0)
     host.shims.remove(pid)
     found = host.only()
-    assert (found.trace, found.exit_code, found.pid) == (Trace.LEFT, None, pid)
+    assert (found.trace, found.exit_code, found.pid) == (Trace.ORPHANED, None, pid)
     os.killpg(os.getpgid(child), signal.SIGKILL)
     until("nothing of it lives", lambda: host.only().trace is Trace.GONE)
     assert host.only().reason == "its shim was killed; how the command ended is not known"

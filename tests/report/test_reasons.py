@@ -9,7 +9,7 @@ from torch.report.why.reasons import known
 from torch.run import Run, Trigger
 from torch.schedule.evidence import NOTHING_SAID, REAPER_KILLED
 from torch.schedule.messages import (
-    Found,
+    FoundRun,
     KillAsked,
     PauseAsked,
     Recovered,
@@ -127,7 +127,7 @@ def test_the_reasons_of_a_recovery_are_known():
         for name in ("a", "gone", "asleep")
     ]
     found = tuple(
-        Found(run=run, trace=Trace.NEVER_STARTED, task=task, recorded_at=world.base - 3600)
+        FoundRun(run=run, trace=Trace.NEVER_STARTED, task=task, recorded_at=world.base - 3600)
         for run in runs
     )
     world.send(Recovered(found=found, paused={"asleep": Paused(since=FireTime(world.base - 7200))}))

@@ -191,7 +191,7 @@ def test_receivers_that_hang_keep_no_message_from_one_that_works():
 
 def test_what_a_receiver_refuses_for_good_is_given_up_and_said():
     world = failing(1)
-    world.break_channel("ops", "HTTP 404", lasting=True)
+    world.break_channel("ops", "HTTP 404", permanent=True)
     start(world)
     assert [event.reason for event in world.told(NoticeGivenUp)] == ["HTTP 404"]
     assert world.history.owed() == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch.event import RunEnded
 from torch.run import Ending, Outcome, Run, Trigger, Usage
-from torch.schedule.messages import Found, KillAsked, Recovered, Trace
+from torch.schedule.messages import FoundRun, KillAsked, Recovered, Trace
 from torch.task import Overlap
 from torch.testing import World, cron
 
@@ -51,7 +51,7 @@ def test_the_last_end_of_a_task_has_the_time_at_which_it_was_not_the_one_at_whic
 def test_the_end_that_was_found_has_the_signal_and_what_the_run_used():
     world = World(cron("a"))
     usage = Usage(cpu_seconds=0.5, max_rss=4096)
-    ended = Found(
+    ended = FoundRun(
         run=Run(id="old", task="a", trigger=Trigger.MANUAL), trace=Trace.ENDED, task=cron("a"),
         recorded_at=world.clock.wall, exit_code=137, signal=9, usage=usage,
     )  # fmt: skip

@@ -181,7 +181,7 @@ def silence_is_taken_for_death(patch):
 
 
 def death_is_taken_for_an_end(patch):
-    left = {Trace.LEFT: Trace.GONE}
+    left = {Trace.ORPHANED: Trace.GONE}
     _taken_over_as(patch, lambda found: replace(found, trace=left.get(found.trace, found.trace)))
 
 

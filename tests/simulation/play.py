@@ -152,7 +152,7 @@ class Game:
         if "ops" in self.world.seen.down:
             self.world.mend_channel("ops")
         else:
-            self.world.break_channel("ops", lasting=self.pick.random() < 0.2)
+            self.world.break_channel("ops", permanent=self.pick.random() < 0.2)
         self._tell("the channel is " + ("down" if self.world.seen.down else "up"))
 
     def _arm(self) -> None:

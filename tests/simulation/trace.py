@@ -87,7 +87,7 @@ def _heard(message: Message) -> tuple[Any, ...]:
                 _plain(message.since), message.rebooted)  # fmt: skip
     if isinstance(message, Recovered):
         found = [
-            (_plain(each.run), each.trace.name.replace("LEFT", "ORPHANED"), each.task.digest,
+            (_plain(each.run), each.trace.name, each.task.digest,
              each.not_before, _plain(each.fate), each.stopping_at, each.pid, _plain(each.started),
              each.exit_code, each.at, each.reason)
             for each in message.found

@@ -73,7 +73,7 @@ class Notifier:
                 channel=send.channel.name,
                 notices=tuple(notice.id for notice in send.notices),
                 problem="" if result.ok else result.detail or "no reason given",
-                lasting=result.permanent,
+                permanent=result.permanent,
                 retry_after=result.retry_after,
             )
         )

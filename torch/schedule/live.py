@@ -15,7 +15,7 @@ from torch.event import RunAdopted, RunEnded, RunStarted, RunStopping
 from torch.run import Ending, Outcome, Run, State, Trigger, move
 from torch.schedule.answer import Answer
 from torch.schedule.deadlines import Deadline, Deadlines
-from torch.schedule.messages import Ended, Found, Trace
+from torch.schedule.messages import Ended, FoundRun, Trace
 from torch.task import Task
 
 
@@ -91,7 +91,7 @@ class LiveRuns:
         answer.start(run, task, at)
         return live
 
-    def adopt(self, found: Found, now: Now, answer: Answer) -> LiveRun:
+    def adopt(self, found: FoundRun, now: Now, answer: Answer) -> LiveRun:
         """Takes over a run of an earlier service, with its slot and its timeout."""
         # A reaper that does not answer may be about to begin it: then its start is still to come.
         unborn = found.trace is Trace.ALIVE and found.pid is None
@@ -102,7 +102,7 @@ class LiveRuns:
         self._keep(live)
         if found.pid is not None and found.started is not None:
             answer.started(found.run, at=found.started.wall, pid=found.pid)
-        if found.trace not in (Trace.ALIVE, Trace.LEFT):  # over: its end is heard next
+        if found.trace not in (Trace.ALIVE, Trace.ORPHANED):  # over: its end is heard next
             live.fate = found.fate
             return live
         answer.tell(RunAdopted(run=found.run, pid=found.pid or 0))

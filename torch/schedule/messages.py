@@ -50,15 +50,15 @@ class Trace(StrEnum):
     NEVER_STARTED = "never started"  # proven: no reaper has begun it, or can
     ALIVE = "alive"  # its reaper lives, and has it or does not answer
     ENDED = "ended"  # its exit code is written down
-    LEFT = "left"  # its reaper was killed, but processes of the run live
+    ORPHANED = "orphaned"  # its reaper was killed, but processes of the run live
     GONE = "gone"  # nothing says how it ended, and nothing of it lives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundRun:
     """One unfinished run of an earlier service. `task` is the definition it started with.
 
-    `pid` and `started` are set for ALIVE and LEFT; `exit_code`, `signal` and `usage` for ENDED,
+    `pid` and `started` are set for ALIVE and ORPHANED; `exit_code`, `signal` and `usage` for ENDED,
     as in `Ended`; `at` (wall seconds) is when it ended, as well as that is known.
     """
 
@@ -87,7 +87,7 @@ class Recovered:
     `watermark`: up to where it had looked, which may be ahead of a clock that was set back.
     """
 
-    found: tuple[Found, ...] = ()
+    found: tuple[FoundRun, ...] = ()
     in_force: frozenset[str] = frozenset()  # tasks whose definition was in force
     paused: Mapping[str, Paused] = field(default_factory=dict)
     last: Mapping[str, tuple[Run, Ending, float]] = field(default_factory=dict)
@@ -177,13 +177,13 @@ class HistoryReset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What became of a `Send`. `problem` '': it was delivered. `lasting`: trying again is no
+    """What became of a `Send`. `problem` '': it was delivered. `permanent`: trying again is no
     use; `retry_after`: the seconds that the receiver asks us to wait."""
 
     channel: str
     notices: tuple[str, ...]
     problem: str = ""
-    lasting: bool = False
+    permanent: bool = False
     retry_after: float | None = None
 
 

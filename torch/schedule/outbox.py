@@ -209,7 +209,7 @@ class Outbox:
         pause = max(pause, min(message.retry_after or 0.0, LONGEST_PAUSE))
         line.not_before = now.mono + pause
         for notice in batch:
-            if message.lasting or now.wall - notice.at >= GIVEN_UP_AFTER:
+            if message.permanent or now.wall - notice.at >= GIVEN_UP_AFTER:
                 line.queue.remove(notice)
                 self._give_up(line, notice, message.problem, now, answer)
         if line.queue:

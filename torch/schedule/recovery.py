@@ -16,7 +16,7 @@ from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.keepalive import Keeper
 from torch.schedule.live import LiveRuns
-from torch.schedule.messages import Ended, Found, Trace
+from torch.schedule.messages import Ended, FoundRun, Trace
 from torch.schedule.state import States, TaskState
 from torch.schedule.waiting import Waiting
 from torch.task import CatchUp
@@ -33,11 +33,11 @@ class Recovery:
         self._live = live
         self._admission = admission
         self._waiting = waiting
-        self._unstarted: list[Found] = []
+        self._unstarted: list[FoundRun] = []
         self.in_force: frozenset[str] = frozenset()  # tasks of the earlier service
         self.last: Mapping[str, tuple[Run, Ending, float]] = {}  # each task's newest end
 
-    def take_over(self, found: Found, now: Now, answer: Answer) -> Ended | None:
+    def take_over(self, found: FoundRun, now: Now, answer: Answer) -> Ended | None:
         """The run has its slot again; one that never started waits until the file is loaded.
         Returns the end of one that is over."""
         if found.trace is Trace.NEVER_STARTED:
@@ -52,7 +52,7 @@ class Recovery:
             state.keeper = state.keeper or Keeper()
             state.keeper.adopt(found.run.id)
         self._live.adopt(found, now, answer)
-        if found.trace in (Trace.ALIVE, Trace.LEFT):
+        if found.trace in (Trace.ALIVE, Trace.ORPHANED):
             return None
         at = now.wall if found.at is None else found.at
         return Ended(
@@ -71,9 +71,9 @@ class Recovery:
         for found in sorted(rest, key=lambda f: f.run.fire_time or 0, reverse=True):
             self._offer(found, now, answer)
 
-    def _take(self, policy: CatchUp | None) -> Iterable[Found]:
-        taken: list[Found] = []
-        left: list[Found] = []
+    def _take(self, policy: CatchUp | None) -> Iterable[FoundRun]:
+        taken: list[FoundRun] = []
+        left: list[FoundRun] = []
         for found in self._unstarted:
             state = self._states.get(found.run.task)
             meant = policy is None or (state and state.present and state.task.catch_up is policy)
@@ -81,7 +81,7 @@ class Recovery:
         self._unstarted = left
         return taken
 
-    def _offer(self, found: Found, now: Now, answer: Answer) -> None:
+    def _offer(self, found: FoundRun, now: Now, answer: Answer) -> None:
         run = found.run
         state = self._states.get(run.task)
         begin = found.not_before or run.fire_time or 0.0  # a fire may have been decided ahead
@@ -102,7 +102,7 @@ class Recovery:
                     state, run, now, answer, recorded=True, in_turn=in_turn, wanted=wanted
                 )
 
-    def _too_late(self, state: TaskState, found: Found, now: Now) -> str:
+    def _too_late(self, state: TaskState, found: FoundRun, now: Now) -> str:
         """Why the fire is missed, as catch_up and start_within say; '' if it still starts."""
         task, run = state.task, found.run
         if task.catch_up is CatchUp.ALL:
