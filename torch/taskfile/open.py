@@ -8,6 +8,8 @@ Owns who may have written what we read. Rules (docs/security.md; Debian cron `lo
 - The same of the directory that holds it and of those that hold its symlinks, but that in a
   sticky one (/tmp) everybody may write: only a file's owner can replace it there.
 - Two equal reads with an unchanged file around them: an old file or a new one, never a mix.
+  Between them the kernel is asked whether a process has it open for writing, so that nobody had at
+  the moment whose bytes these are; what follows says `torch/taskfile/settling.py`.
 - More than one hard link is a warning only; refusing it let any user who may link to the file
   stop cron (MDKSA-2007:234).
 
@@ -22,12 +24,15 @@ import grp
 import os
 import pwd
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
 from torch.errors import Problem, TaskFileError
 from torch.paths import walk
+from torch.taskfile.settling import Save, is_ended
 from torch.taskfile.text import LIMIT
+from torch.taskfile.writers import writer_of
 
 ATTEMPTS = 5
 """Times a file that is replaced or changed while it is read is read anew."""
@@ -43,9 +48,10 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """The bytes of a task file that is safe to read, and doubts about it."""
+    """The bytes of a task file that is safe to read, how it was saved, and doubts about it."""
 
     data: bytes
+    save: Save
     warnings: tuple[Problem, ...] = ()
 
 
@@ -93,14 +99,19 @@ def _read(path: str) -> Opened:
             )
         # A clock tick can hide a write from mtime, so the bytes themselves are compared too.
         data = _read_all(fd)
+        writer, is_known = writer_of(fd)
         again = _read_all(fd)
         after = os.fstat(fd)
     finally:
         os.close(fd)
     same = (opened.st_size, opened.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
-    if not same or data != again or len(data) != opened.st_size:
+    if not writer and (not same or data != again or len(data) != opened.st_size):
         raise _Changed
-    return Opened(data=data, warnings=_doubts(path, opened))
+    save = Save(
+        identity=(opened.st_dev, opened.st_ino, opened.st_mtime_ns, opened.st_size),
+        writer=writer, is_known=is_known, ends=is_ended(data),
+    )  # fmt: skip
+    return Opened(data=data, save=save, warnings=tuple(_doubts(path, opened, save)))
 
 
 def _read_all(fd: int) -> bytes:
@@ -194,11 +205,17 @@ def _has_acl(place: int | str) -> bool:
         return False
 
 
-def _doubts(path: str, found: os.stat_result) -> tuple[Problem, ...]:
-    if found.st_nlink < 2:
-        return ()
-    message = f"has {found.st_nlink} hard links: a change under its other name changes it here"
-    return (_problem(path, message, f"cp {path} {path}.new && mv {path}.new {path}", warning=True),)
+def _doubts(path: str, found: os.stat_result, save: Save) -> Iterator[Problem]:
+    if found.st_nlink > 1:
+        message = f"has {found.st_nlink} hard links: a change under its other name changes it here"
+        hint = f"cp {path} {path}.new && mv {path}.new {path}"
+        yield _problem(path, message, hint, warning=True)
+    if save.writer:
+        message = f"is being written: {save.writer} has it open for writing"
+        yield _problem(path, message, "check it again when it is closed", warning=True)
+    elif not save.ends:
+        message = "has no line end after its last line: a text that was cut off looks the same"
+        yield _problem(path, message, f"echo >>{path}", warning=True)
 
 
 def _refuse_unreadable(path: str, error: OSError) -> NoReturn:
