@@ -7,6 +7,8 @@ Owns who may have written what we read. Rules (docs/security.md; Debian cron `lo
   group unless that is the own group of root or the service's user and nobody else is in it.
 - The same of the directory that holds it and of those that hold its symlinks, but that in a
   sticky one (/tmp) everybody may write: only a file's owner can replace it there.
+- On a file system that is mounted read-only here nobody writes, whatever the mode says: the
+  directory of a Kubernetes ConfigMap is 0777. Owners count there too.
 - Two equal reads with an unchanged file around them: an old file or a new one, never a mix.
   Between them the kernel is asked whether a process has it open for writing, so that nobody had at
   the moment whose bytes these are; what follows says `torch/taskfile/settling.py`.
@@ -151,6 +153,8 @@ def _check_kind(path: str, found: os.stat_result) -> None:
 def _check_file(path: str, found: os.stat_result, fd: int) -> None:
     if found.st_uid not in _trusted():
         _refuse(path, f"belongs to {_user(found.st_uid)}", f"chown {_self()} {path}")
+    if _is_read_only(fd):
+        return
     if found.st_mode & stat.S_IWOTH:
         _refuse(path, "is writable by everybody", f"chmod go-w {path}")
     if found.st_mode & stat.S_IWGRP and (group := _foreign_group(found.st_gid, fd)):
@@ -163,7 +167,7 @@ def _check_directory(path: str, directory: str) -> None:
         owner = _user(found.st_uid)
         hint = f"chown {_self()} {directory}, or keep the task file elsewhere"
         _refuse(path, f"lies in the directory {directory} of {owner}", hint)
-    if found.st_mode & stat.S_ISVTX:
+    if found.st_mode & stat.S_ISVTX or _is_read_only(directory):
         return
     if found.st_mode & stat.S_IWOTH:
         who = "everybody"
@@ -172,6 +176,10 @@ def _check_directory(path: str, directory: str) -> None:
     _refuse(
         path, f"lies in the directory {directory}, writable by {who}", f"chmod go-w {directory}"
     )
+
+
+def _is_read_only(place: int | str) -> bool:
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 
 
 def _trusted() -> tuple[int, int]:
