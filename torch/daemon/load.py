@@ -91,8 +91,9 @@ class Loader:
     async def _reload_all(self) -> None:
         try:
             while self._asked.is_set() or self._settling.waiting():
+                is_asked = self._asked.is_set()
                 self._asked.clear()
-                answer = await self._reload(patient=True)
+                answer = await self._reload(patient=True, is_said=is_asked)
                 if self._settling.waiting() is None:
                     continue
                 if self._settling.gets_overdue():
@@ -116,11 +117,11 @@ class Loader:
             self.reload_soon()
         return answer
 
-    async def _reload(self, *, patient: bool = False) -> dict[str, Any]:
+    async def _reload(self, *, patient: bool = False, is_said: bool = True) -> dict[str, Any]:
         """`patient`: a file that is missing may be in the middle of being replaced, and is waited
-        for."""
+        for. `is_said`: to systemd, which is not told of each look at a file that is saved."""
         async with self._busy:
-            with self._systemd.reloading():
+            with self._systemd.reloading() if is_said else contextlib.nullcontext():
                 return await self._reload_now(patient=patient)
 
     async def _reload_now(self, *, patient: bool) -> dict[str, Any]:
