@@ -75,3 +75,16 @@ def test_asking_leaves_no_lease_that_would_hold_a_writer_up(path):
     assert fcntl.fcntl(fd, fcntl.F_GETLEASE) == fcntl.F_UNLCK
     os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # else EWOULDBLOCK
     os.close(fd)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run the tests with sudo")
+def test_of_another_users_file_nobody_else_can_say_that_it_is_not_written(path, ask):
+    path.chmod(0o644)
+    fd = os.open(path, os.O_RDONLY)
+    os.seteuid(65534)
+    try:
+        assert writer_of(fd) == ("", False)
+    finally:
+        os.seteuid(0)
+        os.close(fd)
+    assert ask() == ("", True)

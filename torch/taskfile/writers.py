@@ -42,7 +42,7 @@ def _writes(pid: str, fd: str, file: os.stat_result) -> bool:
         found = os.stat(f"/proc/{pid}/fd/{fd}")
         if (found.st_dev, found.st_ino) != (file.st_dev, file.st_ino):
             return False
-        with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as info:
+        with open(f"/proc/{pid}/fdinfo/{fd}", encoding="utf-8") as info:
             flags = next((line for line in info if line.startswith("flags:")), "flags: 0")
         return bool(int(flags.split()[1], 8) & _WRITING)
     except OSError:
