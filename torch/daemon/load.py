@@ -111,7 +111,7 @@ class Loader:
         until = self._clock.now().mono + settling.PERSON_LIMIT
         answer = await self._reload()
         while self._settling.waiting() is not None and self._clock.now().mono < until:
-            await asyncio.sleep(settling.PERSON_PAUSE)
+            await asyncio.sleep(settling.SOON)
             answer = await self._reload()
         if self._settling.waiting() is not None:
             self.reload_soon()
@@ -183,7 +183,7 @@ class Loader:
                 return reading, fresh
             if self._settling.is_over(settling.START_LIMIT):
                 raise TaskFileError((self._problem_of(against),))
-            await asyncio.sleep(self._settling.pause())
+            await asyncio.sleep(settling.SOON)
 
     async def _until_there(self) -> None:
         """A file that is missing may come back in a moment; the reader says so if it does not."""

@@ -15,14 +15,14 @@ from torch.errors import Problem
 from torch.event import Event, ReloadWaiting
 from torch.taskfile.settling import Doubt, Identity, Save, doubt
 
-START_LIMIT = 6.0
-"""Seconds that a start waits: less than `torch start` waits for the service."""
+START_LIMIT = 5.0
+"""Seconds that a start waits: half of what `torch start` waits for the service."""
 
 PERSON_LIMIT = 5.0
 """Seconds that `torch reload` waits before it says why nothing was loaded."""
 
-PERSON_PAUSE = 0.25
-"""Seconds between two of its looks."""
+SOON = 0.25
+"""Seconds between two looks while somebody waits."""
 
 LIMIT = 60.0
 """Seconds after which a file that is still being saved is called a problem."""
