@@ -46,6 +46,13 @@ class ReloadRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadWaiting(Event):
+    """The task file is being saved: it will be read when it is whole."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFileWarned(Event):
     problem: Problem
 

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from tests.taskfile.making import file_with, only_task, read, refused, task_with, told
-from torch.task import CatchUp, Output, Overlap, Restart, TaskType
+from torch.task import CatchUp, Output, Overlap, Privileges, Restart, TaskType
 from torch.taskfile import build
-from torch.taskfile.parse import parse
+from torch.taskfile.parse import examine, parse
 
 CRON = "{name: %s, command: x, schedule: '* * * * *'%s}"
 
@@ -503,3 +503,24 @@ def test_a_secret_in_the_default_command_is_told_once():
 def test_bytes_are_read_as_they_are():
     data = b"tasks: []\r\n"
     assert parse(data, file="f").hash == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("user: root\nprivileges: keep", "'privileges: keep' lets set-uid programs"),
+        ("privileges: keep", "'privileges: keep' has no effect without 'user'"),
+    ],
+)
+def test_privileges_that_are_kept_are_warned_of_at_their_line(keys, message):
+    file = examine(file_with(keys).encode(), file="tasks.yaml")
+    (problem,) = file.problems
+    assert problem.warning and problem.key == "privileges"
+    assert problem.message.startswith(message)
+    assert file.tasks[0].privileges is Privileges.KEEP
+
+
+@pytest.mark.parametrize("keys", ["user: root\nprivileges: drop", "user: root", "privileges: drop"])
+def test_privileges_that_are_dropped_need_no_word(keys):
+    file = examine(file_with(keys).encode(), file="tasks.yaml")
+    assert file.problems == () and file.tasks[0].privileges is Privileges.DROP

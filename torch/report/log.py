@@ -34,6 +34,8 @@ def sentence(event: Event) -> str:
             first = problems[0]
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             return f"task file refused, nothing changed: {first.place()}: {first.message}{more}"
+        case facts.ReloadWaiting(reason=reason):
+            return f"waiting for the task file: {reason}"
         case facts.TaskFileWarned(problem=problem):
             return f"{problem.place()}: {problem.message}"
         case facts.RunStarted(run=run, pid=pid, lateness=late):

@@ -14,7 +14,7 @@ from torch import clock
 from torch.errors import ExpressionError
 from torch.schedule.expression import Expression
 from torch.task import Task, TaskType
-from torch.taskfile import lookalikes, periods, placement, secrets
+from torch.taskfile import lookalikes, periods, placement, privileges, secrets
 from torch.taskfile.environment import loads_foreign_code
 from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.kinds import wrong
@@ -99,6 +99,7 @@ class Builder:
         self._check_type(node, own, kind)
         self._check_present(node, own, values, kind)
         self._check_environment(node, values)
+        self._check_privileges(node, values)
         expressions = self._read_schedule(node, values) if kind is TaskType.CRON else ()
         if out.faults == before and "command" in values:  # not when `defaults` are bad
             self._check_command(node, values["command"])
@@ -198,6 +199,10 @@ class Builder:
                     "it would make a program load foreign code before it drops privileges; "
                     "set it inside the command",
                 )
+
+    def _check_privileges(self, node: Mapping, values: dict[str, Any]) -> None:
+        if against := privileges.doubt(values.get("user"), values.get("privileges")):
+            self._out.warn(self._key_place(node, "privileges"), "privileges", *against)
 
     def _check_command(self, node: Mapping, command: str | tuple[str, ...]) -> None:
         if found := self._secrets.find(command):

@@ -30,6 +30,9 @@ def read(request: Request) -> Iterator[bytes]:
         missing = isinstance(error, Missing)
         yield pack(Reading(problems=error.problems, refused=True, missing=missing))
         return
+    if opened.save.writer:
+        yield pack(Reading(refused=True, save=opened.save))
+        return
     if request.addresses is None:
         addresses = host_addresses()
     else:
@@ -37,7 +40,7 @@ def read(request: Request) -> Iterator[bytes]:
     file = examine(opened.data, file=request.path, only_for=addresses)
     problems = opened.warnings + judge(file, None)
     if any(not problem.warning for problem in problems):
-        yield pack(Reading(problems=problems, refused=True, hash=file.hash))
+        yield pack(Reading(problems=problems, refused=True, hash=file.hash, save=opened.save))
         return
     fresh = [task for task in file.tasks if request.known.get(task.name) != task.digest]
     yield pack(
@@ -50,6 +53,7 @@ def read(request: Request) -> Iterator[bytes]:
             elsewhere=file.total - len(file.tasks),
             channels=file.channels,
             frames=-(-len(fresh) // FRAME_TASKS),
+            save=opened.save,
         )
     )
     for start in range(0, len(fresh), FRAME_TASKS):
