@@ -34,7 +34,17 @@ WHERE id = ? AND state <> 'finished'
 
 def insert(db: sqlite3.Connection, entry: Entry, *, at: float, boot_id: str) -> bool:
     """Writes a row; False: its firing has one already. A run that has its own and has not ended
-    (it was made anew from its progress, before the core could say the rest) keeps that."""
+    (it was made anew from its progress, before the core could say the rest) keeps that. A
+    collapsed row begins with the first of its fires that has none."""
+    rest: Entry | None = entry
+    while rest is not None:
+        if _insert(db, rest, at=at, boot_id=boot_id):
+            return True
+        rest = rest.shorter()
+    return False
+
+
+def _insert(db: sqlite3.Connection, entry: Entry, *, at: float, boot_id: str) -> bool:
     run, ending = entry.run, entry.ending
     row = (
         run.id, run.task, run.fire_time, entry.last, entry.count, run.trigger.value,

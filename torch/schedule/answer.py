@@ -50,10 +50,11 @@ class Answer:
         self._entries.append(Entry(run=run, digest=task.digest, not_before=not_before))
 
     def dispose(
-        self, run: Run, ending: Ending, *, count: int = 1, last: FireTime | None = None
-    ) -> None:
-        """A row for a fire that never becomes a run."""
-        self._entries.append(Entry(run=run, ending=ending, count=count, last=last))
+        self, run: Run, ending: Ending, *, count: int = 1, last: FireTime | None = None,
+        early: tuple[FireTime, ...] = (),
+    ) -> None:  # fmt: skip
+        """A row for a fire that never becomes a run, or for `count` of them."""
+        self._entries.append(Entry(run=run, ending=ending, count=count, last=last, early=early))
 
     def start(self, run: Run, task: Task, at: FireTime | None) -> None:
         self._starts.append(Start(run=run, task=task, at=at))

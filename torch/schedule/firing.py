@@ -156,7 +156,7 @@ class Firing:
         run = self._live.name(task.name, Trigger.SCHEDULE, fire_time=missed.first)
         ending = Ending(outcome=Outcome.MISSED, reason=missed.reason)
         last = missed.last if missed.count > 1 else None
-        answer.dispose(run, ending, count=missed.count, last=last)
+        answer.dispose(run, ending, count=missed.count, last=last, early=missed.early)
         answer.tell(
             FiresMissed(
                 task=task.name, first=missed.first, last=missed.last, count=missed.count,

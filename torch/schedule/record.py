@@ -20,17 +20,32 @@ from torch.task import Task
 class Entry:
     """A row of history: an intent (`ending` None), or a fire that never becomes a run.
 
-    A collapsed row stands for `count` fires from `run.fire_time` to `last`. `digest` names the
-    definition of an intent. `not_before` (wall seconds): it waits, for that instant at the
-    least, and has not been offered a slot.
+    A collapsed row stands for `count` fires from `run.fire_time` to `last`; `early` are the oldest
+    of them. `digest` names the definition of an intent. `not_before` (wall seconds): it waits, for
+    that instant at the least, and has not been offered a slot.
     """
 
     run: Run
     ending: Ending | None = None
     count: int = 1
     last: FireTime | None = None
+    early: tuple[FireTime, ...] = ()
     digest: str = ""
     not_before: float | None = None
+
+    def shorter(self) -> Entry | None:
+        """What is left of a collapsed row whose first fire has a row of its own: without it the
+        others would have none. None: nothing is."""
+        last, first = self.last, self.run.fire_time
+        if last is None or first is None or first >= last or self.count < 2:
+            return None
+        left = tuple(at for at in self.early if at > first)
+        begins = left[0] if left else last
+        # Of those between `early` and `last` none is known by its instant: they stay counted.
+        return replace(
+            self, run=replace(self.run, fire_time=begins), count=self.count - 1, early=left[1:],
+            last=None if self.count == 2 else last,
+        )  # fmt: skip
 
 
 class Step(StrEnum):

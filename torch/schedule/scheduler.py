@@ -256,7 +256,7 @@ class Scheduler:
         self._recovery.in_force, self._recovery.last = message.in_force, message.last
         self._pauses.inherit(message.paused)
         self._firing.resume(message.watermark or FireTime(0))
-        self.alerts.inherit(message.troubles)
+        self.alerts.inherit(message.troubles, message.coming)
         self.outbox.inherit(message.owed)
         for found in message.found:
             ended = self._recovery.take_over(found, now, answer)

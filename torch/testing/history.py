@@ -96,7 +96,7 @@ class FakeHistory:
             raise DiskFull(self.broken)
         lost: set[str] = set()
         for record in records:
-            lost |= {e.run.id for e in record.entries if not self._insert(e, at, boot_id)}
+            lost |= {e.run.id for e in record.entries if not self._insert_rest(e, at, boot_id)}
             for progress in record.progress:
                 if progress.run.id not in lost:
                     self._advance(progress, at, boot_id)
@@ -176,6 +176,15 @@ class FakeHistory:
         return self.rows.keys() & set(run_ids)
 
     # ── writing ───────────────────────────────────────────────────────────────────────────
+
+    def _insert_rest(self, entry: Entry, at: float, boot_id: str) -> bool:
+        """A collapsed row begins with the first of its fires that has no row."""
+        rest: Entry | None = entry
+        while rest is not None:
+            if self._insert(rest, at, boot_id):
+                return True
+            rest = rest.shorter()
+        return False
 
     def _insert(self, entry: Entry, at: float, boot_id: str) -> bool:
         ending = entry.ending
