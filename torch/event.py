@@ -59,10 +59,10 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAdopted(Event):
-    """A run that an earlier service started goes on under this one."""
+    """A run that an earlier service started goes on under this one. `pid` None: not known."""
 
     run: Run
-    pid: int
+    pid: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

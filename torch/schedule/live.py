@@ -147,7 +147,7 @@ class LiveRuns:
         if found.trace not in (Trace.ALIVE, Trace.LEFT):  # over: its end is heard next
             live.fate = found.fate
             return live
-        answer.tell(RunAdopted(run=found.run, pid=found.pid or 0))
+        answer.tell(RunAdopted(run=found.run, pid=found.pid))
         if found.started is not None and found.task.timeout is not None:
             mono = found.started.mono + found.task.timeout
             self._deadlines.add(mono, "timeout", found.run.id)

@@ -183,7 +183,7 @@ def boolean() -> Kind:
 
 
 def is_text(place: Scalar, out: Collector, key: str, name: str) -> bool:
-    """Whether a name (as shown: `name`) that is good as a text is one; else the way out is quotes."""
+    """Whether a name, good as a text, is one without quotes too; `name` is how it is shown."""
     found = scalars.kind(place)
     if found == "text":
         return True
