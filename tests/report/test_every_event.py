@@ -38,7 +38,7 @@ def anything(hint: Any, name: str = "") -> st.SearchStrategy[Any]:
         return st.none()
     if isinstance(hint, type) and issubclass(hint, Enum):
         return st.sampled_from([*hint])
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         hints = get_type_hints(hint)
         return st.builds(hint, **{f.name: anything(hints[f.name], f.name) for f in fields(hint)})
     most = 4e9 if name in _INSTANTS else 1e6

@@ -32,6 +32,7 @@ class LiveRun:
     fate: Ending | None = None  # set when we stop it: what its end will be called, and why
     forced: bool = False
     adopted: bool = False  # an earlier service started it
+    of_host: bool = False  # it did not begin, and not by a fault of its task
 
     def seconds(self, mono: float) -> float:
         return mono - self.started.mono if self.started else 0.0

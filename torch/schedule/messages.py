@@ -113,6 +113,7 @@ class NotStarted:
 
     run_id: str
     reason: str
+    of_host: bool = False  # the fault is not the task's: a full disk, no process left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +139,8 @@ class Survived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrecorded:
-    """The history could not take these intents: they must not start. `lost`: their fires have
-    rows already. One message for all of a batch: a slot that one of them frees must not go to
-    another that waits."""
+    """The history could not take these intents (`lost`: for their fires have rows): they must not
+    start. All of a batch: a slot that one of them frees must not go to another that waits."""
 
     run_ids: tuple[str, ...]
     reason: str
