@@ -54,7 +54,7 @@ class TaskFileWarned(Event):
 class RunStarted(Event):
     run: Run
     pid: int
-    lateness: float | None  # seconds after the fire time, as the service saw it
+    lateness: float | None  # seconds after it was to begin, as the service saw it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

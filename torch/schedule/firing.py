@@ -147,7 +147,7 @@ class Firing:
                 self._offering.delay(state, run, begin, now, answer)
             else:
                 in_turn = len(plan.start) > 1
-                self._offering.offer(state, run, now, answer, in_turn=in_turn)
+                self._offering.offer(state, run, now, answer, in_turn=in_turn, due=begin)
 
     def _spread(self, task: Task, fire: FireTime) -> float:
         return jitter.offset(task.jitter, task=task.name, host=self._host, fire=fire)

@@ -62,7 +62,8 @@ class Progress:
     """One step of a run. With the run itself, so that a row that was lost can be made anew.
     `digest`, of an offer: the definition that it starts under, which may be a newer one;
     `started_at` (wall seconds), of an end: when it began; `usage`, of an end: what it used, None
-    where nobody knows; `never_began`, of an end: its command did not, though it may have been said
+    where nobody knows; `due` (wall seconds), of a start: when it was to begin, if it had been put
+    off; `never_began`, of an end: its command did not, though it may have been said
     to have started, which is taken back."""
 
     run: Run
@@ -73,6 +74,7 @@ class Progress:
     digest: str = ""
     started_at: float | None = None
     usage: Usage | None = None
+    due: float | None = None
     never_began: bool = False
 
 

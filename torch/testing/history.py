@@ -50,6 +50,7 @@ class Row:
     digest: str = ""
     definition: str | None = None  # the text it started under
     usage: Usage | None = None
+    due: float | None = None  # it was to begin then, and not at its fire time
 
     @property
     def outcome(self) -> Outcome | None:
@@ -230,6 +231,7 @@ class FakeHistory:
                 if row.state is not State.STOPPING:
                     row.state = State.RUNNING
                 row.not_before, row.started_at = None, progress.at
+                row.due = row.due if progress.due is None else progress.due
                 row.pid = progress.pid if progress.pid is not None else row.pid
             case Step.STOPPING:
                 row.state, row.fate = State.STOPPING, progress.ending
