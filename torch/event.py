@@ -61,15 +61,15 @@ class TaskFileWarned(Event):
 class RunStarted(Event):
     run: Run
     pid: int
-    lateness: float | None  # seconds after the fire time, as the service saw it
+    lateness: float | None  # seconds after it was to begin, as the service saw it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAdopted(Event):
-    """A run that an earlier service started goes on under this one."""
+    """A run that an earlier service started goes on under this one. `pid` None: not known."""
 
     run: Run
-    pid: int
+    pid: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,14 +32,20 @@ Shown = list[tuple[str, str, str, str | None, int | None, float | None, float | 
 
 Used = list[tuple[str, Usage | None]]
 
+Spans = list[tuple[str, int | None, int | None, int]]
+
 
 class History:
     """One of the two, with its rows read back as plain values, oldest first."""
 
-    def __init__(self, real: Any, rows: Callable[[], Shown], used: Callable[[], Used]) -> None:
+    def __init__(
+        self, real: Any, rows: Callable[[], Shown], used: Callable[[], Used],
+        spans: Callable[[], Spans],
+    ) -> None:  # fmt: skip
         self.real = real
         self.rows = rows
         self.used = used
+        self.spans = spans
         self._keys = {"at": T0, "boot_id": "b"}
 
     def commit(self, *records: Record, **keys: Any) -> frozenset[str]:
@@ -71,6 +77,7 @@ def history(request, tmp_path):
                 for r in fake.rows.values()
             ],
             lambda: [(r.run.id, r.usage) for r in fake.rows.values()],
+            lambda: [(r.run.id, r.run.fire_time, r.last, r.count) for r in fake.rows.values()],
         )
         return
     store = Store(str(tmp_path / "history.db"))
@@ -81,6 +88,10 @@ def history(request, tmp_path):
             for r in reversed(query.runs(store.path, limit=1000))
         ],
         lambda: [(r.id, usage(r)) for r in reversed(query.runs(store.path, limit=1000))],
+        lambda: [
+            (r.id, r.fire_time, r.last_fire, r.count)
+            for r in reversed(query.runs(store.path, limit=1000))
+        ],
     )
     store.close()
 
@@ -126,6 +137,40 @@ def test_a_second_row_for_a_firing_loses_and_is_named(history):
     history.commit(intent("r1"))
     assert history.commit(intent("r2"), intent("r3", fire=T0 + 1)) == {"r2"}
     assert [row[0] for row in history.rows()] == ["r1", "r3"]
+
+
+def collapsed(*fires: int, early: int = 16) -> Record:
+    """One missed row, m, of these fires, `early` of which are named one by one."""
+    last = FireTime(T0 + fires[-1]) if len(fires) > 1 else None
+    named = tuple(FireTime(T0 + fire) for fire in fires[:early])
+    fire = T0 + fires[0]
+    return never("m", Outcome.MISSED, fire=fire, count=len(fires), last=last, early=named)
+
+
+@pytest.mark.parametrize(
+    ("taken", "row", "left"),
+    [
+        ([0], collapsed(0, 5, 7), (5, 7, 2)),
+        ([0, 5], collapsed(0, 5, 7), (7, None, 1)),
+        ([0], collapsed(0, 9), (9, None, 1)),
+        ([0, 1], collapsed(0, 1, 2, 3, 4, early=2), (4, 4, 3)),
+    ],
+)
+def test_a_collapsed_row_whose_first_fires_have_rows_stands_for_the_others(
+    history, taken, row, left
+):
+    history.commit(*(intent(f"r{fire}", fire=T0 + fire) for fire in taken))
+    assert history.commit(row) == frozenset()
+    first, last, count = left
+    last = None if last is None else T0 + last
+    assert history.spans()[len(taken) :] == [("m", T0 + first, last, count)]
+
+
+def test_a_collapsed_row_is_refused_if_every_fire_of_it_has_a_row(history):
+    history.commit(intent("r1"), intent("r2", fire=T0 + 1))
+    assert history.commit(collapsed(0, 1)) == {"m"}
+    assert history.commit(collapsed(0)) == {"m"}
+    assert [row[0] for row in history.rows()] == ["r1", "r2"]
 
 
 def test_a_firing_of_another_task_at_the_same_instant_is_another(history):

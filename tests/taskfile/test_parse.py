@@ -321,7 +321,7 @@ def test_an_unknown_group_suggests_the_nearest_one():
         ('{web: ["!10.0.0.1"]}', "the group 'web' excludes '10.0.0.1'"),
         ("{web: [10.0.0.1/33]}", "'groups': '10.0.0.1/33' is no network"),
         ("{10web: [10.0.0.1]}", "bad group name '10web'"),
-        ("{no: [10.0.0.1]}", "bad group name 'no'"),
+        ("{no: [10.0.0.1]}", "'groups': the name 'no' without quotes is a boolean, not text"),
         ('{"a b": [10.0.0.1]}', "bad group name 'a b'"),
         ("{web: [null]}", "'groups.web' must be an address or a network, not null"),
         ("[web]", "'groups' must be a mapping of group names to lists"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,9 @@ from torch.run import Outcome, Trigger
 from torch.settings import Settings
 
 _OUTCOMES, _TRIGGERS = [each.value for each in Outcome], [each.value for each in Trigger]
+_COUNTED = 1000
+"""Rows that are counted, at the most, where the filters leave none."""
+
 _EVERY = 2.0
 """Seconds from one look of `--watch` to the next."""
 
@@ -50,7 +54,7 @@ def runs(settings: Settings, watch: bool, as_json: bool, **filters: Any) -> None
 
         if as_json:
             screen.stream(lambda: show.text(asked.document()), seconds=_EVERY)
-        screen.watch(lambda: asked.lines() or ["no runs"], seconds=_EVERY)
+        screen.watch(lambda: asked.lines() or [asked.nothing()], seconds=_EVERY)
         return
     lines = [] if as_json else asked.lines()
     if as_json:
@@ -58,7 +62,7 @@ def runs(settings: Settings, watch: bool, as_json: bool, **filters: Any) -> None
     elif lines:
         click.echo("\n".join(lines))
     else:
-        click.echo("no runs" + (f" of {', '.join(asked.tasks)}" if asked.tasks else ""), err=True)
+        click.echo(asked.nothing(), err=True)
     if asked.cut:
         click.echo(f"the newest {asked.limit} of more; see more with --limit N", err=True)
 
@@ -99,6 +103,29 @@ class _Asked:
                 spare=("STARTED", "CODE", "TOOK"),
             )
         )
+
+    def nothing(self) -> str:
+        """What is said where there are no rows: whether there are any without the filters."""
+        of = f" of {', '.join(map(harmless, self.tasks))}" if self.tasks else ""
+        filters = self._filters()
+        if not filters:
+            return f"no runs{of}"
+        found = query.runs(self.settings.history, tasks=self.tasks, limit=_COUNTED + 1)
+        if not found:
+            return f"no runs{of}"
+        number = f"more than {_COUNTED}" if len(found) > _COUNTED else str(len(found))
+        return f"no runs{of} with {' '.join(filters)}; without: {number}"
+
+    def _filters(self) -> list[str]:
+        """The options that left rows out, as they were written."""
+        flags = [("--failed", self.failed), ("--running", self.running)]
+        values = [
+            *(("--outcome", each) for each in self.outcomes),
+            *(("--trigger", each) for each in self.triggers),
+            ("--since", self.since), ("--until", self.until),
+        ]  # fmt: skip
+        texts = [f"{name} {shlex.quote(harmless(value))}" for name, value in values if value]
+        return [name for name, on in flags if on] + texts
 
     def _read(self) -> tuple[list[query.RunRow], set[str], float]:
         now = SystemClock().now().wall

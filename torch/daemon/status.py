@@ -186,7 +186,8 @@ def _put_off(state: TaskState, now: Now) -> dict[str, Any] | None:
     ]
     for slot in state.keeper.slots if state.keeper is not None else ():
         if slot.run_id is None and slot.not_before > now.mono:
-            found.append((now.wall + slot.not_before - now.mono, "restart", slot.failures + 1))
+            tries = slot.failures + slot.unbegun
+            found.append((now.wall + slot.not_before - now.mono, "restart", tries + 1))
     if not found:
         return None
     at, why, attempt = min(found)

@@ -51,7 +51,7 @@ def sentence(event: Event) -> str:
         case facts.FireSkipped(run=run, reason=reason):
             return f"{run.task} skipped: {reason}"
         case facts.RunAdopted(run=run, pid=pid):
-            return f"{run.task} runs on under this service, pid {pid}"
+            return f"{run.task} runs on under this service" + (f", pid {pid}" if pid else "")
         case facts.RetryPlanned(run=run, delay=delay):
             return f"{run.task} is tried again in {duration(delay)}, attempt {run.attempt}"
         case facts.TaskPaused(task=task, until=until):
@@ -189,7 +189,8 @@ def _details(event: Event) -> Iterator[tuple[str, Any]]:
         elif name == "problems":
             yield "problems", [f"{p.place()}: {p.message}" for p in value]
         elif name in _INSTANTS:
-            yield name, rfc3339(value)
+            if value is not None:  # a pause without an end
+                yield name, rfc3339(value)
         elif name in ("notice", "notices"):
             notices = value if isinstance(value, tuple) else (value,)
             yield "tasks", list(dict.fromkeys(notice.task for notice in notices))
@@ -212,7 +213,7 @@ def _ended(ending: Ending) -> str:
             return f"failed, killed by signal {ending.signal}{why}"
         case Outcome.FAILED if ending.exit_code == 127:
             return "failed, exit code 127 (its command was not found)"
-        case Outcome.FAILED:
+        case Outcome.FAILED if ending.exit_code is not None:
             return f"failed, exit code {ending.exit_code}{why}"
         case Outcome.TIMED_OUT:
             return f"timed out{why}"

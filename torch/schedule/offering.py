@@ -48,8 +48,10 @@ class Offering:
     def offer(
         self, state: TaskState, run: Run, now: Now, answer: Answer, *,
         in_turn: bool = False, recorded: bool = False, wanted: float | None = None,
+        due: float | None = None,
     ) -> None:  # fmt: skip
-        """Gives one fire its disposition. `in_turn`: it waits where the policy would skip it;
+        """Gives one fire its disposition. `due`: when it was to begin, if it had been put off.
+        `in_turn`: it waits where the policy would skip it;
         `recorded`: it has its row already. `wanted`: that row says that a reaper was told of
         it; if it waits now, the row says so again, and since when: else it could be taken for a
         run that has a slot."""
@@ -65,7 +67,7 @@ class Offering:
                 answer.offered(run, task, at=now.wall)
             else:
                 answer.intend(run, task)
-            self._live.reserve(run, task, answer)
+            self._live.reserve(run, task, answer, due=due)
         elif verdict is Verdict.SKIP:
             self.skip(run, f"{live} live and {waiting} waiting, max is {task.max}", now, answer,
                       recorded=recorded)  # fmt: skip
@@ -137,9 +139,10 @@ class Offering:
     def due(self, run_id: str, now: Now, answer: Answer) -> None:
         """A delayed fire's instant has come."""
         state = self._waits.get(run_id)
+        instant = state.instants.get(run_id) if state is not None else None
         run = self.unwait(run_id)
         if state is not None and run is not None:
-            self.offer(state, run, now, answer, recorded=True)
+            self.offer(state, run, now, answer, recorded=True, due=instant)
 
     def fill(self, state: TaskState, now: Now, answer: Answer) -> None:
         """Waiting fires take the slots that are free, the oldest first."""
@@ -147,7 +150,7 @@ class Offering:
             run = state.waiting.popleft()
             del self._waits[run.id]
             answer.offered(run, state.task, at=now.wall)
-            self._live.reserve(run, state.task, answer)
+            self._live.reserve(run, state.task, answer, due=now.wall)
 
     def give_up(
         self, state: TaskState, why: str, now: Now, answer: Answer, *, delayed: bool = True

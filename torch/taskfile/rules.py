@@ -13,7 +13,7 @@ from typing import Any
 
 from torch.clock import is_zone, zones
 from torch.taskfile import scalars
-from torch.taskfile.kinds import VALUE_LIMIT, Kind, pattern, read_text, wrong
+from torch.taskfile.kinds import VALUE_LIMIT, Kind, is_text, pattern, read_text, wrong
 from torch.taskfile.nodes import Mapping, Node, Scalar, Sequence
 from torch.taskfile.problems import Collector, nearest, quoted, visible
 from torch.taskfile.quantities import whole
@@ -130,7 +130,8 @@ def account(what: str) -> Kind:
     """A user's or group's name, or its number in quotes; that it exists is checked on its hosts."""
 
     def check(node: Node, out: Collector, key: str) -> str | None:
-        hint = f"write the name, as in the host's list of {what}s"
+        number = isinstance(node, Scalar) and scalars.kind(node) == "number"
+        hint = f"write the name, as in the host's list of {what}s" if number else ""
         text = read_text(node, out, key, f"the name of a {what}", hint=hint)
         if text is None:
             return None
@@ -215,9 +216,8 @@ def _string_map(what: str, bad: Any, names: str, *, lines: bool) -> Kind:
         for name, (place, value) in node.entries.items():
             if reason := bad(name):
                 out.error(place.at, key, f"'{key}': {quoted(name)} {reason}")
-            elif scalars.kind(place) != "text":
-                message = f"'{key}': the name {quoted(name)} is not text in every YAML"
-                out.error(place.at, key, message, f'write it in quotes: "{name}"')
+            else:
+                is_text(place, out, key, name)
             text = read_text(value, out, f"{key}.{name}"[:80], empty=True)
             if text and not lines and not text.isprintable():
                 out.error(value.at, key, f"'{key}.{visible(name)}' has a control character")

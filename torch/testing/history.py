@@ -50,6 +50,7 @@ class Row:
     digest: str = ""
     definition: str | None = None  # the text it started under
     usage: Usage | None = None
+    due: float | None = None  # it was to begin then, and not at its fire time
 
     @property
     def outcome(self) -> Outcome | None:
@@ -96,7 +97,7 @@ class FakeHistory:
             raise DiskFull(self.broken)
         lost: set[str] = set()
         for record in records:
-            lost |= {e.run.id for e in record.entries if not self._insert(e, at, boot_id)}
+            lost |= {e.run.id for e in record.entries if not self._insert_rest(e, at, boot_id)}
             for progress in record.progress:
                 if progress.run.id not in lost:
                     self._advance(progress, at, boot_id)
@@ -177,6 +178,15 @@ class FakeHistory:
 
     # ── writing ───────────────────────────────────────────────────────────────────────────
 
+    def _insert_rest(self, entry: Entry, at: float, boot_id: str) -> bool:
+        """A collapsed row begins with the first of its fires that has no row."""
+        rest: Entry | None = entry
+        while rest is not None:
+            if self._insert(rest, at, boot_id):
+                return True
+            rest = rest.shorter()
+        return False
+
     def _insert(self, entry: Entry, at: float, boot_id: str) -> bool:
         ending = entry.ending
         same = self.rows.get(entry.run.id)
@@ -221,6 +231,7 @@ class FakeHistory:
                 if row.state is not State.STOPPING:
                     row.state = State.RUNNING
                 row.not_before, row.started_at = None, progress.at
+                row.due = row.due if progress.due is None else progress.due
                 row.pid = progress.pid if progress.pid is not None else row.pid
             case Step.STOPPING:
                 row.state, row.fate = State.STOPPING, progress.ending

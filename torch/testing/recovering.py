@@ -61,6 +61,7 @@ def first_messages(
     recovered = Recovered(
         found=traces,
         in_force=frozenset(name for name, (digest, _) in decided.items() if digest),
+        coming=by_name,
         paused=history.paused(),
         last=history.newest_ends(by_name),
         watermark=history.watermark,
