@@ -15,17 +15,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from torch import zone
 from torch.clock import Clock, FireTime, rfc3339
 from torch.daemon.loop import Loop
 from torch.daemon.systemd import Systemd
 from torch.errors import Problem, TaskFileError
-from torch.event import Event, ReloadRefused, TaskFileWarned
+from torch.event import Event, HostZoneChanged, ReloadRefused, TaskFileWarned
 from torch.schedule.effect import Effect
 from torch.schedule.messages import Loaded
 from torch.schedule.reload import Diff, diff
 from torch.settings import Settings
 from torch.task import Task
 from torch.taskfile.reading import UPGRADED, Reading, Request, frame_length, shape, unpack
+from torch.zone import HostZone
 
 LIMIT = 30.0
 """Seconds a reading may take."""
@@ -111,6 +113,7 @@ class Loader:
         tasks = self._assemble(reading, fresh)
         found, then = diff(self._tasks, tasks), self._loop.scheduler.effects(tasks)
         if self._is_in_force(reading):
+            self._adopt(reading.zone)
             self._problem = ""
             self._systemd.stand_well()
         else:
@@ -178,6 +181,7 @@ class Loader:
         since: dict[str, FireTime] | None = None, rebooted: bool = False,
     ) -> None:  # fmt: skip
         """The good file is in force from here on."""
+        self._adopt(reading.zone)
         self._tasks = {task.name: task for task in tasks}
         self._version = Version(reading=reading, at=self._clock.now().wall)
         self._problem = ""
@@ -191,6 +195,12 @@ class Loader:
                 rebooted=rebooted,
             )
         )
+
+    def _adopt(self, found: HostZone) -> None:
+        before = zone.current().key
+        zone.adopt(found)
+        if found.key != before:
+            self._tell(HostZoneChanged(zone=found.key, before=before))
 
     def _refuse(self, reading: Reading) -> None:
         first = reading.problems[0]
@@ -248,6 +258,7 @@ class Loader:
         process.stdin.write(request.to_json().encode() + b"\n")
         process.stdin.close()
         reading: Reading = unpack(await self._frame(process.stdout))
+        zone.know(reading.zone)
         fresh: dict[str, Task] = {}
         for _ in range(reading.frames):
             fresh |= {task.name: task for task in unpack(await self._frame(process.stdout))}
