@@ -270,3 +270,10 @@ def test_times_are_shown_in_the_services_zone_and_a_schedule_of_another_names_it
     assert f"{at:%H:%M:%S}" in a and a.endswith("30 3 * * *")
     assert b.endswith("30 3 * * * (Europe/Berlin)")
     assert c.endswith("@every 5m")
+
+
+def test_the_last_line_of_a_progress_bar_is_what_it_said_last(settings, terminal):
+    terminal()
+    say(settings.state_dir, "bad", b"begin\n10%\r20%\rfailed: x")
+    lines = status.frame(settings, answer(task("bad", "failing", last=ended())))
+    assert lines[-2:] == ["  | begin", "  | failed: x"]

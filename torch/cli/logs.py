@@ -25,7 +25,7 @@ from torch.cli.viewing.outputs import Source
 from torch.clock import SystemClock, local
 from torch.errors import UsageError
 from torch.history import query
-from torch.report.text import harmless
+from torch.report.text import harmless, last_written
 from torch.settings import Settings
 
 _LOOK = 0.25
@@ -87,7 +87,7 @@ def print_output(settings: Settings, task: str, run_id: str) -> None:
     path = f"{settings.output}/{task}/{run_id}.log"
     terminal = sys.stdout.isatty()
     for line in tailing.forwards(path):
-        sys.stdout.write(f"{harmless(line) if terminal else line}\n")
+        sys.stdout.write(f"{harmless(last_written(line)) if terminal else line}\n")
     sys.stdout.flush()
 
 
@@ -186,7 +186,7 @@ class _View:
 
     def _lines(self, lines: Iterable[str], before: str) -> Iterator[str]:
         for line in lines:
-            yield before + (harmless(line) if self._terminal else line)
+            yield before + (harmless(last_written(line, self.wanted)) if self._terminal else line)
 
     def _turn(self, source: Source, path: str, now: bool) -> None:
         """Lines of another run come next."""

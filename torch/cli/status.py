@@ -19,7 +19,7 @@ from torch.cli.drawing import columns
 from torch.cli.options import complete_here, json_option, place_options, timeout_option
 from torch.clock import SystemClock
 from torch.errors import ExitCode, NotRunning, TorchError
-from torch.report.text import count, duration, harmless
+from torch.report.text import count, duration, harmless, last_lines
 from torch.settings import Settings
 
 _LIVE = ("running", "restarting", "removed")
@@ -256,7 +256,7 @@ def _said(path: str) -> list[str]:
     try:
         with open(path, "rb") as file:
             file.seek(max(os.fstat(file.fileno()).st_size - _TAIL_BYTES, 0))
-            text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
+            lines = last_lines(file.read(_TAIL_BYTES), _TAIL_BYTES)
     except OSError:
         return []
-    return [line for line in text.splitlines() if line.strip()][-_TAIL_LINES:]
+    return [line for line in lines if line.strip()][-_TAIL_LINES:]
