@@ -58,6 +58,15 @@ class TaskFileWarned(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostZoneChanged(Event):
+    """A reload found the host in another zone: schedules without `timezone`, and all times that
+    are shown, are in it from now on. Keys of `torch.zone`."""
+
+    zone: str
+    before: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
     run: Run
     pid: int

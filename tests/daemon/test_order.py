@@ -199,7 +199,7 @@ def test_a_task_that_asks_for_it_writes_its_file_itself(host):
 # ── nice ──────────────────────────────────────────────────────────────────────────────────
 
 _NICE = """
-import os, sys
+import os, sys, zoneinfo  # which another user may not be able to read
 from tests.daemon.test_order import make
 from torch.daemon.order import OrderError
 os.nice({ours} - os.getpriority(os.PRIO_PROCESS, 0))

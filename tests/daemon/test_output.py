@@ -97,3 +97,11 @@ def test_the_tail_is_the_last_lines_of_any_bytes(outputs):
     assert outputs.tail_of("t", "r-1", 1) == ("\ufffd\ufffd end",)
     assert outputs.tail(make_run(), 0) == ()
     assert outputs.tail(make_run(9), 2) == ()
+
+
+def test_the_tail_of_a_progress_bar_is_what_it_said_last(outputs):
+    bar = b"".join(b"%d%%\r" % number for number in range(5_000))
+    write(outputs, make_run(), b"begin\n" + bar + b"failed: x")
+    assert outputs.tail(make_run(), 5) == ("failed: x",)
+    write(outputs, make_run(), b"begin\n10%\r20%\rfailed: x\r\n")
+    assert outputs.tail(make_run(), 5) == ("begin", "failed: x")

@@ -524,3 +524,26 @@ def test_privileges_that_are_kept_are_warned_of_at_their_line(keys, message):
 def test_privileges_that_are_dropped_need_no_word(keys):
     file = examine(file_with(keys).encode(), file="tasks.yaml")
     assert file.problems == () and file.tasks[0].privileges is Privileges.DROP
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "hint"),
+    [
+        ("/usr/share/zoneinfo/Asia/Tokyo", "not the path", "use Asia/Tokyo"),
+        (":/etc/localtime", "not the path", "use a name such as"),
+        (":Asia/Tokyo", "not the path", "use Asia/Tokyo"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "not the rule", "only TZ of the whole service"),
+        ("EST5", "not the rule", "use a name such as"),
+        ("localtime", "is needed, not", "without 'timezone' it is the host's zone"),
+        ("local (/etc/passwd 00000000)", "unknown time zone", "use a name such as"),
+    ],
+)
+def test_a_timezone_that_is_a_path_or_a_rule_is_refused_with_the_way_out(said, what, hint):
+    (problem,) = refused(file_with(f"timezone: '{said}'"))
+    assert what in problem.message and problem.message.startswith("'timezone': ")
+    assert repr(said) in problem.message and hint in problem.hint
+
+
+def test_the_zone_of_the_host_may_be_a_rule():
+    (task,) = read(tasks('{name: t, command: x, schedule: "0 3 * * *"}'), host_zone="EST5").tasks
+    assert task.timezone == "EST5"

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
+from torch import zone
 from torch.cli import names, show
 from torch.cli.drawing import columns as layout
-from torch.cli.options import json_option, place_options
-from torch.clock import SystemClock
+from torch.cli.options import in_its_zone, json_option, place_options
+from torch.clock import SystemClock, local
 from torch.errors import UsageError
 from torch.history import explaining, query
 from torch.report.text import duration, harmless
@@ -49,6 +50,7 @@ def runs(settings: Settings, watch: bool, as_json: bool, **filters: Any) -> None
     '2026-11-20 10:30' or RFC 3339, in the host's timezone.
     """
     asked = _Asked(settings=settings, **filters)
+    in_its_zone(settings)
     if watch:
         from torch.cli.drawing import screen
 
@@ -89,7 +91,7 @@ class _Asked:
     def lines(self) -> list[str]:
         """The table; [] where there are no rows."""
         found, adopted, now = self._read()
-        today = datetime.fromtimestamp(now).astimezone()
+        today = local(now)
         rows = [_cells(row, now, today, adopted=row.id in adopted) for row in found]
         head = ("RUN", "TASK", "WHEN", "STARTED", "TOOK", "OUTCOME", "CODE", "REASON")
         return (
@@ -149,9 +151,8 @@ def instant(text: str | None, option: str, now: float) -> float | None:
     if not any(sign in text for sign in ":-") and text[:1].isdigit():
         return now - seconds_of(text, option)
     from torch.cli.moment import read
-    from torch.clock import host_timezone
 
-    moment = read(text, now=now, zone=host_timezone())
+    moment = read(text, now=now, zone=zone.current().key)
     return moment.first if option == "--since" else moment.last + 1
 
 

@@ -16,18 +16,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import zone
 from torch.clock import Clock, FireTime, rfc3339
 from torch.daemon import reloaded, settling
 from torch.daemon.loop import Loop
 from torch.daemon.systemd import Systemd
 from torch.errors import Problem, TaskFileError
-from torch.event import Event, ReloadRefused, TaskFileWarned
+from torch.event import Event, HostZoneChanged, ReloadRefused, TaskFileWarned
 from torch.schedule.messages import Loaded
 from torch.schedule.reload import diff
 from torch.settings import Settings
 from torch.task import Task
 from torch.taskfile.reading import UPGRADED, Reading, Request, frame_length, shape, unpack
 from torch.taskfile.settling import Doubt
+from torch.zone import HostZone
 
 LIMIT = 30.0
 """Seconds a reading may take."""
@@ -141,6 +143,7 @@ class Loader:
         found, then = diff(self._tasks, tasks), self._loop.scheduler.effects(tasks)
         if not is_new:
             self._settling.take(reading.save)
+            self._adopt(reading.zone)
             self._problem = ""
             self._systemd.stand_well()
         else:
@@ -214,6 +217,7 @@ class Loader:
         since: dict[str, FireTime] | None = None, rebooted: bool = False,
     ) -> None:  # fmt: skip
         """The good file is in force from here on."""
+        self._adopt(reading.zone)
         self._tasks = {task.name: task for task in tasks}
         self._settling.take(reading.save)
         self._version = Version(reading=reading, at=self._clock.now().wall)
@@ -228,6 +232,12 @@ class Loader:
                 rebooted=rebooted,
             )
         )
+
+    def _adopt(self, found: HostZone) -> None:
+        before = zone.current().key
+        zone.adopt(found)
+        if found.key != before:
+            self._tell(HostZoneChanged(zone=found.key, before=before))
 
     def _refuse(self, problems: tuple[Problem, ...]) -> None:
         first = problems[0]
@@ -285,6 +295,7 @@ class Loader:
         process.stdin.write(request.to_json().encode() + b"\n")
         process.stdin.close()
         reading: Reading = unpack(await self._frame(process.stdout))
+        zone.know(reading.zone)
         fresh: dict[str, Task] = {}
         for _ in range(reading.frames):
             fresh |= {task.name: task for task in unpack(await self._frame(process.stdout))}

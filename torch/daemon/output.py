@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Collection
 
+from torch.report.text import last_lines
 from torch.run import Run
 from torch.task import Task
 
@@ -69,4 +70,4 @@ def _tail(path: str, lines: int) -> tuple[str, ...]:
             text = file.read(TAIL_BYTES)
     except OSError:
         return ()
-    return tuple(text.decode("utf-8", "replace").splitlines()[-lines:]) if lines else ()
+    return last_lines(text, lines)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from heapq import nsmallest
 from typing import Any
 
+from torch import zone
 from torch.clock import Now, rfc3339
 from torch.run import BAD, Run
 from torch.schedule.expression import Expression
@@ -108,6 +109,7 @@ def of_task(state: TaskState, scheduler: Scheduler, now: Now) -> dict[str, Any]:
         "last": _last(state),
         "next": rfc3339(scheduler.next_fire(task.name)),
         "schedule": [schedule.text for schedule in task.schedule],
+        "timezone": task.timezone if task.schedule else None,
         "description": task.description,
         "owner": task.owner,
         "labels": dict(task.labels),
@@ -128,6 +130,7 @@ def _in_brief(state: TaskState, scheduler: Scheduler) -> dict[str, Any]:
         "next": rfc3339(scheduler.next_fire(task.name)),
         "schedule": [schedule.text for schedule in task.schedule],
         "runs": [],
+        **({"timezone": task.timezone} if task.timezone != zone.current().key else {}),
     }
 
 

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from torch import event as facts
+from torch import zone
 from torch.clock import rfc3339
 from torch.event import Event
 from torch.report.text import count, duration, harmless, json_line, logfmt_value
@@ -38,6 +39,8 @@ def sentence(event: Event) -> str:
             return f"waiting for the task file: {reason}"
         case facts.TaskFileWarned(problem=problem):
             return f"{problem.place()}: {problem.message}"
+        case facts.HostZoneChanged(zone=name, before=before):
+            return f"the host's time zone is now {name} (before: {before})"
         case facts.RunStarted(run=run, pid=pid, lateness=late):
             return f"{run.task} started, pid {pid}{_lateness(late)}{_by(run)}"
         case facts.RunEnded(run=run, ending=ending, seconds=seconds):
@@ -125,6 +128,8 @@ def level(event: Event) -> str:
         case facts.NoticeUnsent():
             return WARN
         case facts.FiresMissed() | facts.ClockStepped() | facts.TaskFileWarned():
+            return WARN
+        case facts.HostZoneChanged():
             return WARN
         case facts.FireSkipped() | facts.RunStopping(by_force=True):
             return WARN
@@ -259,8 +264,13 @@ def _stamp(wall: float) -> str:
     return f"{text[:19]}.{thousandths:03}{text[19:]}"
 
 
+def _fire_time(at: int | None) -> str | None:
+    return _shown(at, zone.current().key)
+
+
 @lru_cache(maxsize=4)  # many runs of one second are told one after the other
-def _fire_time(at: int) -> str | None:
+def _shown(at: int | None, _zone: str) -> str | None:
+    """The zone is the host's, and another after a reload that found it changed."""
     return rfc3339(at)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from hashlib import blake2b
 from typing import Any, NoReturn
 
-from torch import clock
+from torch import zone as zones
 from torch.errors import ExpressionError
 from torch.schedule.expression import Expression
 from torch.task import Task, TaskType
@@ -221,7 +221,7 @@ class Builder:
 
     def _zone(self) -> str:
         if self._host_zone is None:
-            self._host_zone = clock.host_timezone()
+            self._host_zone = zones.current().key
         return self._host_zone
 
     def _parse(self, text: str, at: int, zone: str, name: str) -> Expression | None:
@@ -236,9 +236,8 @@ class Builder:
         self, node: Mapping, values: dict[str, Any]
     ) -> tuple[Expression | None, ...]:
         """The expressions, parsed whatever else is wrong with the task; their problems are told."""
-        zone = values.get("timezone") or self._zone()
-        if not clock.is_zone(zone):
-            zone = "UTC"
+        zone = values.get("timezone")
+        zone = self._zone() if not zone else zone if zones.is_zone(zone) else "UTC"
         name, texts = values.get("name") or "task", values.get("schedule", ())
         self._expressions += len(texts)
         if self._expressions > EXPRESSIONS:

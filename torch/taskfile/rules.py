@@ -11,13 +11,13 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from torch.clock import is_zone, zones
 from torch.taskfile import scalars
 from torch.taskfile.kinds import VALUE_LIMIT, Kind, is_text, pattern, read_text, wrong
 from torch.taskfile.nodes import Mapping, Node, Scalar, Sequence
 from torch.taskfile.problems import Collector, nearest, quoted, visible
 from torch.taskfile.quantities import whole
 from torch.taskfile.records import entries
+from torch.zone import is_rule, is_zone, names
 
 SCHEDULES = 50
 """Most expressions of one task."""
@@ -95,9 +95,20 @@ def timezone() -> Kind:
     def check(node: Node, out: Collector, key: str) -> str | None:
         text = read_text(node, out, key, "an IANA time zone")
         if text is not None and not (len(text) <= 64 and _known_zone(text)):
-            near = nearest(text, tuple(zones())) if out.errors < 10 else ""
-            hint = "" if near else "use a name such as Europe/Berlin or UTC"
-            out.error(node.at, key, f"'{key}': unknown time zone {quoted(text)}{near}", hint)
+            what, near, hint = "unknown time zone", "", "use a name such as Europe/Berlin or UTC"
+            if text.startswith((":", "/")):
+                what = "a name is needed, not the path"
+                below = text.rpartition("zoneinfo/")[2].lstrip(":")
+                hint = f"use {below}" if is_zone(below) else hint
+            elif text in ("localtime", "posixrules"):
+                what, hint = "a name is needed, not", f"without '{key}' it is the host's zone"
+            elif len(text) <= 64 and is_rule(text):
+                what = "a name is needed, not the rule"
+                hint += "; only TZ of the whole service can be a rule"
+            elif out.errors < 10:
+                near = nearest(text, tuple(names()))
+                hint = "" if near else hint
+            out.error(node.at, key, f"'{key}': {what} {quoted(text)}{near}", hint)
         return text
 
     return Kind(says="IANA name", schema={"type": "string"}, check=check)
