@@ -22,6 +22,7 @@ NOUNS = {
     "errors",
     "clock",
     "settings",
+    "zone",
     "linux",
     "paths",
     "__version__",

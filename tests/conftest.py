@@ -1,10 +1,13 @@
-"""Receivers of alerts, for whichever test wants one."""
+"""Receivers of alerts, for whichever test wants one; and a zone that no test leaves behind."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.receivers import HttpReceiver, SmtpReceiver
+from torch import zone
+
+zone.of("UTC")  # the import of zoneinfo counts in no test
 
 
 @pytest.fixture
@@ -17,3 +20,9 @@ def http():
 def smtp():
     with SmtpReceiver() as receiver:
         yield receiver
+
+
+@pytest.fixture(autouse=True)
+def zone_of_each_test(monkeypatch):
+    """A process looks for its host's zone once; each test may be another host."""
+    monkeypatch.setattr(zone, "_current", None)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from torch.definition import from_text, to_text
 from torch.schedule.expression import Expression
-from torch.task import Alert, CatchUp, Output, Overlap, Restart, Retry, Task, TaskType
+from torch.task import Alert, CatchUp, Output, Overlap, Privileges, Restart, Retry, Task, TaskType
 
 SECONDS = st.floats(0, 1e9)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
@@ -37,6 +37,7 @@ def tasks(draw) -> Task:
         "command": st.text(max_size=20) | st.lists(st.text(max_size=8), min_size=1).map(tuple),
         "type": st.sampled_from(TaskType),
         "overlap": st.sampled_from(Overlap),
+        "privileges": st.sampled_from(Privileges),
         "catch_up": st.sampled_from(CatchUp),
         "timeout": st.none() | SECONDS,
         "retry": st.none() | st.builds(Retry, attempts=st.integers(0, 9), delay=SECONDS),

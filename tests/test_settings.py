@@ -57,3 +57,9 @@ def test_settings_go_through_json_whole():
     found = resolved(TORCH_HISTORY_ROWS="5000")
     through: dict[str, Any] = json.loads(json.dumps(found.as_dict()))
     assert Settings(**through) == found
+
+
+@pytest.mark.parametrize("address", ["::ffff:10.0.0.1", "::FFFF:a00:1", "10.0.0.1"])
+def test_an_ipv4_mapped_address_is_the_ipv4_address_in_it(address):
+    assert resolve({"HOME": "/home/a"}, uid=1000, address=address).address == "10.0.0.1"
+    assert resolved(TORCH_ADDRESS=address).address == "10.0.0.1"

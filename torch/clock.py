@@ -6,12 +6,12 @@ the clock on the wall; `mono` decides timeouts, back-off and grace, because it n
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NewType, Protocol
+
+from torch import zone
 
 FireTime = NewType("FireTime", int)
 """The instant an expression names: whole seconds since the epoch, UTC. A firing's identity."""
@@ -54,42 +54,9 @@ def rfc3339(wall: float | None, *, milliseconds: bool = False) -> str | None:
     """Seconds since the epoch -> '2026-11-21T03:04:05+00:00', in the host's zone; None -> None."""
     if wall is None:
         return None
-    local = datetime.fromtimestamp(wall, UTC).astimezone()
-    return local.isoformat(timespec="milliseconds" if milliseconds else "seconds")
+    return local(wall).isoformat(timespec="milliseconds" if milliseconds else "seconds")
 
 
-def host_timezone() -> str:
-    """The host's IANA zone name: TZ, /etc/localtime's target, /etc/timezone, UTC: the first known.
-
-    The order is glibc's and systemd's; the name is checked to exist.
-    """
-    candidates = [os.environ.get("TZ", "").removeprefix(":")]
-    target = os.path.realpath("/etc/localtime")
-    if "zoneinfo/" in target:
-        candidates.append(target.partition("zoneinfo/")[2])
-    with (
-        contextlib.suppress(OSError, UnicodeDecodeError),
-        open("/etc/timezone", encoding="ascii") as file,
-    ):
-        candidates.append(file.read().strip())
-    return next((name for name in candidates if is_zone(name)), "UTC")
-
-
-def is_zone(name: str) -> bool:
-    """Whether `name` is an IANA zone this host knows. Never opens a path made from bad input."""
-    if not name or name.startswith(("/", ".")) or ".." in name:
-        return False
-    from zoneinfo import ZoneInfo  # 5 ms that `torch status` does not pay
-
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
-        return False
-    return True
-
-
-def zones() -> frozenset[str]:
-    """Every IANA zone name this host knows; slow (it walks the database), for suggestions only."""
-    from zoneinfo import available_timezones
-
-    return frozenset(available_timezones())
+def local(wall: float) -> datetime:
+    """Seconds since the epoch on the clock of this host's zone: the one that every text shows."""
+    return datetime.fromtimestamp(wall, zone.of(zone.current().key))

@@ -46,23 +46,39 @@ class ReloadRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadWaiting(Event):
+    """The task file is being saved: it will be read when it is whole."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFileWarned(Event):
     problem: Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostZoneChanged(Event):
+    """A reload found the host in another zone: schedules without `timezone`, and all times that
+    are shown, are in it from now on. Keys of `torch.zone`."""
+
+    zone: str
+    before: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
     run: Run
     pid: int
-    lateness: float | None  # seconds after the fire time, as the service saw it
+    lateness: float | None  # seconds after it was to begin, as the service saw it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAdopted(Event):
-    """A run that an earlier service started goes on under this one."""
+    """A run that an earlier service started goes on under this one. `pid` None: not known."""
 
     run: Run
-    pid: int
+    pid: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

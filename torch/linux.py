@@ -1,5 +1,5 @@
-"""Small things of Linux: timerfd, fallocate and prctl, which Python 3.11 has no names for, and
-the descriptors that a started program inherits.
+"""Small things of Linux: timerfd, fallocate and prctl, which Python 3.11 has no names for, leases,
+and the descriptors that a started program inherits.
 
 Owns the foreign function calls; every error of theirs is an OSError with its errno.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
+import fcntl
 import os
 import struct
 
@@ -28,6 +30,8 @@ _RUSAGE = struct.Struct("qqqqq")  # ru_utime, ru_stime, ru_maxrss
 _FALLOC_KEEP_SIZE = 1
 _FALLOC_PUNCH_HOLE = 2
 _FALLOC_COLLAPSE_RANGE = 8
+_F_SETSIG = 10
+_SIGURG = 23  # asm-generic/signal.h
 
 
 class _Timespec(ctypes.Structure):
@@ -110,6 +114,21 @@ def peek_ended() -> tuple[int, int, int | None, float, int] | None:
     if code == os.CLD_EXITED:
         return pid, status, None, seconds, most
     return pid, 128 + status, status, seconds, most
+
+
+def is_open_for_writing(fd: int) -> bool | None:
+    """Whether any process has the file of `fd`, a descriptor for reading alone, open for writing.
+    None: the kernel does not say, for the file is another user's or its file system has no leases.
+    """
+    try:
+        # A writer that comes while we hold the lease is announced by a signal: by default SIGIO,
+        # which ends a process. SIGURG ends none.
+        fcntl.fcntl(fd, _F_SETSIG, _SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return True if error.errno == errno.EAGAIN else None
+    return False
 
 
 def punch_hole(fd: int, length: int) -> None:

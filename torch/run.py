@@ -80,6 +80,18 @@ class Run:
     version: str = ""
 
 
+def due_at(run: Run) -> float | None:
+    """When a run is to begin if nothing puts it off (wall seconds); None: at no instant of its own.
+    A retry, jitter and a wait for a slot put it off: then whoever did that says when."""
+    return run.fire_time if run.attempt == 1 else None
+
+
+def lateness(began: float | None, due: float | None) -> float | None:
+    """Seconds by which a run began after the instant at which it was to begin. The one place
+    where lateness is computed. None where it did not begin or had no such instant."""
+    return None if began is None or due is None else began - due
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """The one recorded end of a run. `signal` is set when the command died of one."""

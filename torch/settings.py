@@ -107,7 +107,8 @@ def resolve(
         import ipaddress  # only who names an address pays for it
 
         try:
-            address = str(ipaddress.ip_address(address))
+            given = ipaddress.ip_address(address)
+            address = str(getattr(given, "ipv4_mapped", None) or given)
         except ValueError as error:
             raise SettingsError(
                 f"'{address}' is not an IP address", hint="example: --address 10.0.1.11"

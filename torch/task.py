@@ -60,6 +60,13 @@ class Via(StrEnum):
     FILE = "file"  # the file itself: the run never waits for a reader
 
 
+class Privileges(StrEnum):
+    """Whether the programs of a task with `user` may gain privileges, as set-uid programs do."""
+
+    DROP = "drop"  # no_new_privs
+    KEEP = "keep"  # for sudo, and for a mailer that is set-gid
+
+
 class CatchUp(StrEnum):
     """What becomes of fires that could not start in time."""
 
@@ -130,6 +137,7 @@ class Task:
     jitter: float = 0.0
     user: str | None = None
     group: str | None = None
+    privileges: Privileges = Privileges.DROP
     cwd: str | None = None
     umask: int | None = None
     nice: int | None = None

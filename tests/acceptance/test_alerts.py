@@ -91,6 +91,25 @@ def test_exactly_the_messages_that_are_promised_arrive_by_webhook_mail_and_comma
     }  # fmt: skip
 
 
+BAR = """
+notify:
+  hook: {webhook: "HOOK"}
+tasks:
+  - name: bar
+    schedule: "* * * * * *"
+    command: "printf '10%%\\\\r20%%\\\\ruser J\\\\374rgen failed\\\\r\\\\n'; exit 3"
+    alert_on: [{pattern: "^user .* failed$", notify: [hook]}]
+    on_failure: [hook]
+"""
+
+
+def test_what_a_progress_bar_says_last_is_told_and_matched_also_with_rubbish_in_it(service, http):
+    service.start(BAR.replace("HOOK", http.url))
+    until("both came", lambda: sorted(kinds(http, "bar")) == ["failing", "matched"])
+    assert [m["lines"] for m in http.messages()] == [["user J\ufffdrgen failed"]] * 2
+    assert 'tail="user J\\ufffdrgen failed"' in service.log()
+
+
 def test_while_a_receiver_is_away_its_messages_wait_and_are_shown(service, http):
     service.start(text(http))
     wait_for(http, "flaky", "failing")

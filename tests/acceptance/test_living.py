@@ -104,6 +104,22 @@ def manager(tmp_path):
     made.socket.close()
 
 
+def test_systemd_is_told_of_a_file_that_is_being_saved_and_not_of_each_look_at_it(service, manager):
+    service.write(TASKS)
+    environ = {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": str(int(BEAT * 1e6))}
+    with foreground(service, more=("--log-file",), environ=environ) as process:
+        manager.until_said("READY")
+        with open(service.file, "a") as file:
+            os.kill(process.pid, signal.SIGHUP)
+            manager.until_said("RELOADING")
+            assert "is being written" in manager.until_said("STATUS")["STATUS"]
+            assert manager.until_said("READY") == {"READY": "1"}
+            for _ in range(20):  # beats; the file is looked at several times meanwhile
+                assert manager.until("anything", bool) == {"WATCHDOG": "1"}
+            file.write("# saved\n")
+        manager.until("it stands well again", lambda m: "reloaded" in m.get("STATUS", ""))
+
+
 def test_systemd_hears_of_start_reload_refusal_hang_and_stop(service, manager):
     service.write(TASKS)
     environ = {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": str(int(BEAT * 1e6))}

@@ -14,7 +14,7 @@ from importlib import metadata
 
 import pytest
 
-from torch import __version__
+from torch import __version__, zone
 from torch.cli import run
 from torch.cli.examining import checks, crontabs, host, place, program, service
 from torch.cli.examining.checks import CHECKS, examine
@@ -119,6 +119,28 @@ def test_a_zone_of_this_session_alone_is_doubtful(subject, monkeypatch):
     monkeypatch.delenv("TZ", raising=False)
     assert host.zone(subject).verdict is Verdict.OK
     monkeypatch.setenv("TZ", "Asia/Shanghai")
+    assert host.zone(subject).verdict is Verdict.WARN
+
+
+def test_a_service_in_another_zone_than_the_host_is_doubtful(subject, monkeypatch):
+    monkeypatch.delenv("TZ", raising=False)
+    assert host.zone(answering(subject, timezone=zone.find({}).key)).verdict is Verdict.OK
+    found = host.zone(answering(subject, timezone="Asia/Tokyo"))
+    assert found.verdict is Verdict.WARN and "torch reload" in found.advice
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert host.zone(answering(subject, timezone="Asia/Tokyo")).verdict is Verdict.OK
+
+
+def test_a_tz_that_means_nothing_is_bad(subject, monkeypatch):
+    monkeypatch.setenv("TZ", "Nowhere/City")
+    assert host.zone(subject).verdict is Verdict.BAD
+
+
+def test_a_localtime_that_is_no_zone_file_is_doubtful(subject, monkeypatch, tmp_path):
+    monkeypatch.delenv("TZ", raising=False)
+    monkeypatch.setattr(zone, "LOCALTIME", str(tmp_path / "localtime"))
+    assert host.zone(subject).verdict is Verdict.OK
+    (tmp_path / "localtime").write_text("rubbish")
     assert host.zone(subject).verdict is Verdict.WARN
 
 

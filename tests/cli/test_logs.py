@@ -226,3 +226,32 @@ def test_the_end_of_a_run_that_died_of_a_signal_names_it(past):
     left = past.ran("bee", T0 + 3 * HOUR, Outcome.FAILED, code=137)
     ends = [end_of(past.settings, each.id) for each in (died, left)]
     assert ends == ["failed by signal 9 after 5.0 s", "failed, exit code 137 after 5.0 s"]
+
+
+BAR = "10% \x1b[1m\r20%\rfailed: x\r\ndone\r\n"
+
+
+def test_on_a_terminal_a_line_that_was_written_again_and_again_shows_its_last_text(
+    past, logs, monkeypatch
+):
+    past.ran("a", T0 + 3 * HOUR)
+    write(past, "a", "r5", BAR, T0 + 3 * HOUR)
+    assert logs("r5") == BAR  # into a pipe as it is
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert logs("r5") == "failed: x\ndone\n"
+
+
+def test_grep_looks_at_each_text_of_a_line_and_shows_the_one_it_found(past, logs, monkeypatch):
+    past.ran("a", T0 + 3 * HOUR)
+    write(past, "a", "r5", BAR, T0 + 3 * HOUR)
+    for pattern in ("^20%$", "^failed: x$"):
+        assert logs("r5", "--grep", pattern) == BAR.partition("done")[0]
+    assert logs("r5", "--grep", "^done$") == "done\r\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert logs("r5", "--grep", "%") == "20%\n"
+
+
+def test_grep_finds_a_line_with_bytes_that_are_no_utf_8(past, logs):
+    past.ran("a", T0 + 3 * HOUR)
+    write(past, "a", "r5", "", T0 + 3 * HOUR).write_bytes(b"user J\xfcrgen failed\nfine\n")
+    assert logs("r5", "--grep", "^user .* failed$") == "user J\ufffdrgen failed\n"

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from torch import zone
 from torch.cli import run
 from torch.clock import SystemClock
 
@@ -181,3 +182,25 @@ def test_no_line_of_a_plan_is_wider_than_a_terminal(file, capsys, monkeypatch):
 def test_what_cannot_be_asked_is_refused_with_the_way_out(file, capsys, argv, words):
     assert run(["plan", "-f", str(file), *argv]) == 64
     assert words in capsys.readouterr().err
+
+
+def test_the_meaning_names_its_zone_where_the_time_beside_it_is_of_another(plan, monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    found = {task["name"]: task for task in json.loads(plan("--json"))["tasks"]}
+    assert found["nightly"]["meaning"] == "at 02:30:00 every day"
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setattr(zone, "_current", None)
+    found = {task["name"]: task for task in json.loads(plan("--json"))["tasks"]}
+    assert found["nightly"]["meaning"] == "at 02:30:00 every day (Europe/Berlin)"
+    assert found["beat"]["meaning"] == "every 5 seconds"
+    assert "at 02:30:00 every day (Europe/Berlin)" in plan()
+
+
+def test_a_zone_with_the_same_clock_and_a_period_need_no_zone_beside_them(plan, file, monkeypatch):
+    monkeypatch.setenv("TZ", "Etc/UTC")
+    file.write_text(GOOD.replace("Europe/Berlin", "UTC").replace("*/5 * * * * *", "@every 5s"))
+    assert "UTC" not in plan()
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setattr(zone, "_current", None)
+    file.write_text(GOOD.replace("30 2 * * *", "@every 5m").replace("*/5 * * * * *", "@reboot"))
+    assert "(" not in "".join(line for line in plan().splitlines() if "every 5 minutes" in line)

@@ -202,3 +202,31 @@ def test_a_list_that_was_cut_says_so(many, past, capsys):
 def test_of_several_tasks_an_unknown_one_is_named(many, past, capsys):
     assert run(["runs", "nightly", "--state-dir", str(past.folder)]) == 64
     assert "never had a task 'nightly'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--failed"], "with --failed; without: 2"),
+        (["--outcome", "failed", "--outcome", "missed"],
+         "with --outcome failed --outcome missed; without: 2"),
+        (["--trigger", "manual"], "with --trigger manual; without: 2"),
+        (["--running", "--since", "1h"], "with --running --since 1h; without: 2"),
+        (["--until", "2020-01-01 10:30"], "with --until '2020-01-01 10:30'; without: 2"),
+    ],
+)  # fmt: skip
+def test_where_the_filters_leave_no_run_they_are_named_with_how_many_there_are(
+    past, runs, capsys, options, said
+):
+    past.ran("a", T0)
+    past.ran("a", T0 + HOUR)
+    for names in (["a"], []):
+        assert run(["runs", *names, *options, "--state-dir", str(past.folder)]) == 0
+        of = " of a" if names else ""
+        assert capsys.readouterr().err == f"no runs{of} {said}\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--failed"]])
+def test_a_task_without_any_run_is_said_to_have_none(past, capsys, options):
+    assert run(["runs", "a", *options, "--state-dir", str(past.folder)]) == 0
+    assert capsys.readouterr().err == "no runs of a\n"

@@ -8,6 +8,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -254,3 +255,25 @@ def test_a_process_of_an_unknown_run_is_named_and_cannot_write_to_the_terminal(s
 
 def test_nothing_is_said_where_nothing_was_left_behind_or_an_older_service_does_not_say(settings):
     assert status._left_behind(answer(left_behind=[])) == status._left_behind(answer()) == []
+
+
+def test_times_are_shown_in_the_services_zone_and_a_schedule_of_another_names_its_own(settings):
+    at = datetime.fromtimestamp(NOW + 60, ZoneInfo("Asia/Tokyo"))
+    since = at.isoformat()
+    tasks = [
+        task("a", next=at.isoformat(), schedule=["30 3 * * *"]),
+        task("b", next=at.isoformat(), schedule=["30 3 * * *"], timezone="Europe/Berlin"),
+        task("c", next=at.isoformat(), schedule=["@every 5m"], timezone="Europe/Berlin"),
+    ]
+    lines = status.frame(settings, answer(*tasks, since=since, timezone="Asia/Tokyo"))
+    a, b, c = (line.rstrip() for line in lines[-3:])
+    assert f"{at:%H:%M:%S}" in a and a.endswith("30 3 * * *")
+    assert b.endswith("30 3 * * * (Europe/Berlin)")
+    assert c.endswith("@every 5m")
+
+
+def test_the_last_line_of_a_progress_bar_is_what_it_said_last(settings, terminal):
+    terminal()
+    say(settings.state_dir, "bad", b"begin\n10%\r20%\rfailed: x")
+    lines = status.frame(settings, answer(task("bad", "failing", last=ended())))
+    assert lines[-2:] == ["  | begin", "  | failed: x"]

@@ -61,3 +61,34 @@ def test_a_symlink_or_a_folder_is_not_read(tmp_path, write):
         read_env_file(str(link), for_other_user=False)
     with pytest.raises(ValueError, match="regular"):
         read_env_file(str(tmp_path), for_other_user=False)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_byte_order_mark_and_other_line_ends_are_no_part_of_names_and_values(tmp_path, mark, end):
+    path = tmp_path / "secrets.env"
+    path.write_bytes(f"{mark}A=1{end}B='x'{end}".encode())
+    path.chmod(0o600)
+    assert read_env_file(str(path), for_other_user=False) == {"A": "1", "B": "x"}
+
+
+def test_a_value_may_hold_what_ends_a_line_elsewhere(write):
+    path = write("A=one\x0ctwo\u2028three\x85\nB=1\n")
+    found = read_env_file(path, for_other_user=False)
+    assert found["A"].startswith("one\x0ctwo\u2028three") and found["B"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("A=1\n".encode("utf-16"), "UTF-16; save it as UTF-8"),
+        ("\ufeffA=1\n".encode("utf-16-be"), "UTF-16; save it as UTF-8"),
+        (b"A=\xe9\n", "byte 3 is not UTF-8"),
+    ],
+)
+def test_another_encoding_is_refused_by_its_name(tmp_path, data, reason):
+    path = tmp_path / "secrets.env"
+    path.write_bytes(data)
+    path.chmod(0o600)
+    with pytest.raises(ValueError, match=reason):
+        read_env_file(str(path), for_other_user=False)

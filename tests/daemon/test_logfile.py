@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,3 +116,26 @@ def test_after_its_end_nothing_is_written_though_the_descriptor_is_another_files
     sink.reopen()
     os.close(other)
     assert (path.parent / "other").read_text() == path.read_text() == ""
+
+
+def test_a_folder_that_is_removed_comes_back_with_the_next_line(tmp_path):
+    path = tmp_path / "log" / "torch.log"
+    path.parent.mkdir()
+    sink = LogFile(str(path), form="logfmt", clock=FakeClock())
+    shutil.rmtree(path.parent)
+    sink.tell(EVENT)
+    assert events(path) == ["task_paused"]
+    assert sink.failing() is None
+    assert path.parent.stat().st_mode & 0o777 == 0o750
+
+
+def test_what_stands_in_the_place_of_the_log_is_named_until_it_is_gone(path, sink):
+    path.unlink()
+    path.mkdir()
+    sink.reopen()  # as after a rotation: it raises nothing
+    sink.tell(EVENT)
+    failing = sink.failing()
+    assert failing is not None and failing["reason"] == os.strerror(errno.EISDIR)
+    path.rmdir()
+    sink.tell(EVENT)
+    assert events(path) == ["part_recovered", "task_paused"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +20,7 @@ from torch.clock import FireTime
 from torch.daemon import order as ordering
 from torch.daemon.order import OrderError, Orders
 from torch.run import Run, Trigger
-from torch.task import Output, Task, Via
+from torch.task import Output, Privileges, Task, Via
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run the tests with sudo")
 
@@ -196,7 +199,7 @@ def test_a_task_that_asks_for_it_writes_its_file_itself(host):
 # ── nice ──────────────────────────────────────────────────────────────────────────────────
 
 _NICE = """
-import os, sys
+import os, sys, zoneinfo  # which another user may not be able to read
 from tests.daemon.test_order import make
 from torch.daemon.order import OrderError
 os.nice({ours} - os.getpriority(os.PRIO_PROCESS, 0))
@@ -286,6 +289,30 @@ def test_user_drops_uid_gid_groups_and_new_privileges(host):
         == subprocess.run(["id", "-g", "nobody"], capture_output=True, text=True).stdout.strip()
     )
     assert no_new.split() == ["NoNewPrivs:", "1"]
+
+
+@pytest.fixture
+def open_folder():
+    """One that other users reach."""
+    with tempfile.TemporaryDirectory(prefix="torch-test-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@AS_ROOT
+@pytest.mark.parametrize(("word", "no_new", "euid"), [("drop", "1", "65534"), ("keep", "0", "0")])
+def test_a_setuid_program_has_its_effect_only_if_privileges_are_kept(
+    host, open_folder, word, no_new, euid
+):
+    program = open_folder / "setuid-id"
+    shutil.copy("/usr/bin/id", program)
+    program.chmod(0o4755)
+    if os.statvfs(program).f_flag & os.ST_NOSUID:
+        pytest.skip("set-uid programs have no effect on this file system")
+    command = f"grep NoNewPrivs /proc/self/status | tr -dc 01; echo; {program} -u; id -u"
+    host.start(command, user="65534", privileges=Privileges(word), nice=3)
+    assert host.wait() == 0
+    assert host.text().split() == [no_new, euid, "65534"]
 
 
 @AS_ROOT

@@ -50,6 +50,23 @@ def test_only_the_newest_files_are_kept_and_never_one_in_use_removed(outputs):
     assert kept(outputs) == ["r-0.log", "r-4.log", "r-5.log", "r-6.log"]
 
 
+def test_a_folder_among_output_files_is_neither_counted_nor_in_the_way(outputs):
+    folder = os.path.dirname(outputs.path(make_run()))
+    os.makedirs(f"{folder}/mine")
+    os.utime(f"{folder}/mine", (0, 0))
+    os.symlink("nowhere", f"{folder}/r-0.log")
+    for number in range(1, 7):
+        write(outputs, make_run(number), b"x\n", at=number)
+        outputs.prune(make_run(number), TASK, live=tuple)
+    assert len(kept(outputs)) == 4 and "mine" in kept(outputs)
+    assert "r-6.log" in kept(outputs) and "r-1.log" not in kept(outputs)
+
+
+def test_a_folder_in_place_of_an_output_file_has_no_last_lines(outputs):
+    os.makedirs(outputs.path(make_run()))
+    assert outputs.tail(make_run(), 5) == ()
+
+
 def test_runs_that_print_nothing_remove_no_file_of_another(outputs):
     for number in range(3):
         write(outputs, make_run(number), b"x\n", at=number + 1)
@@ -80,3 +97,11 @@ def test_the_tail_is_the_last_lines_of_any_bytes(outputs):
     assert outputs.tail_of("t", "r-1", 1) == ("\ufffd\ufffd end",)
     assert outputs.tail(make_run(), 0) == ()
     assert outputs.tail(make_run(9), 2) == ()
+
+
+def test_the_tail_of_a_progress_bar_is_what_it_said_last(outputs):
+    bar = b"".join(b"%d%%\r" % number for number in range(5_000))
+    write(outputs, make_run(), b"begin\n" + bar + b"failed: x")
+    assert outputs.tail(make_run(), 5) == ("failed: x",)
+    write(outputs, make_run(), b"begin\n10%\r20%\rfailed: x\r\n")
+    assert outputs.tail(make_run(), 5) == ("begin", "failed: x")

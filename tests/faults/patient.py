@@ -87,6 +87,14 @@ class Patient(Service):
                 found[run["TORCH_TASK"]].add(run["TORCH_RUN_ID"])
         return found
 
+    def living(self, task: str) -> list[int]:
+        """Pids of a task's commands. Looked at twice: a pid may be another process's by now."""
+        begun = self.begun(task)
+        return [
+            b.pid for b in begun
+            if alive(b.pid) and environ_of(b.pid).get("TORCH_RUN_ID") == b.run
+        ]  # fmt: skip
+
     def processes_of(self, run: str) -> list[int]:
         return [p for p in self.processes() if environ_of(p).get("TORCH_RUN_ID") == run]
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from tests.faults.conftest import Size
-from tests.faults.patient import Patient, environ_of, kill_hard
+from tests.faults.patient import Patient, kill_hard
 from tests.faults.reapers import Fates, earlier, own
 from tests.faults.witness import BEGIN, begin_and_end
 from tests.service import alive
@@ -92,7 +92,7 @@ def _kill_at_random(
         _not_crowded(service)
         _strike(fates, service, chance.choice(whom), chance)
         if chance.random() < 0.3:
-            kill_hard(*_living(service, "mortal"))
+            kill_hard(*service.living("mortal"))
         if service.pid:
             continue
         if chance.random() < 0.1:
@@ -106,7 +106,7 @@ def _kill_at_random(
         service.start()
     service.wait_more("beat", "outlives", "waits", more=2)
     _not_crowded(service)
-    until("mortal lives", lambda: len(_living(service, "mortal")) == 1)
+    until("mortal lives", lambda: len(service.living("mortal")) == 1)
     keepers = [line.pid for line in service.begun("keeper")]
     assert len(keepers) == 2 and all(map(alive, keepers))
     for call in reloading:
@@ -144,12 +144,6 @@ def _strike(fates: Fates, service: Patient, whom: str, chance: random.Random) ->
         if whom == "service first":
             let_pass(chance.uniform(0, 0.1))
             fates.kill_reaper(mine)
-
-
-def _living(service: Patient, task: str) -> list[int]:
-    """Pids of a task's commands. Looked at twice: a pid may be another process's by now."""
-    begun = service.begun(task)[-3:]
-    return [b.pid for b in begun if alive(b.pid) and environ_of(b.pid).get("TORCH_RUN_ID") == b.run]
 
 
 def _not_crowded(service: Patient) -> None:

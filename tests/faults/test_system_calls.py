@@ -16,7 +16,6 @@ from pathlib import Path
 from tests.faults.patient import Patient
 from tests.faults.reapers import earlier, wait_own
 from tests.faults.witness import BEGIN, begin_and_end
-from tests.service import alive
 from tests.waiting import let_pass, until
 
 TASKS = f"""
@@ -164,8 +163,9 @@ def after(service: Patient, victim: str) -> None:
         service.finished("stop")
     service.start()
     service.wait_more("beat")
-    living = [line.pid for line in service.begun("keeper") if alive(line.pid)]
-    assert len(living) == 1
+    until("the daemon task runs", lambda: service.living("keeper"))
+    living = service.living("keeper")
+    assert len(living) == 1, f"runs of the daemon task: {living}"
     service.torch("stop")
     service.judge(most=MOST, every_second=["beat", "outlives"], unknown=unknown(service, victim))
 

@@ -33,26 +33,25 @@ Shown = list[tuple[str, str, str, str | None, int | None, float | None, float | 
 
 Used = list[tuple[str, Usage | None]]
 
+Spans = list[tuple[str, int | None, int | None, int]]
+
 
 class History:
     """One of the two, with its rows read back as plain values, oldest first."""
 
-    def __init__(self, real: Any, rows: Callable[[], Shown], used: Callable[[], Used]) -> None:
+    def __init__(
+        self, real: Any, rows: Callable[[], Shown], used: Callable[[], Used],
+        spans: Callable[[], Spans],
+    ) -> None:  # fmt: skip
         self.real = real
         self.rows = rows
         self.used = used
+        self.spans = spans
         self._keys = {"at": T0, "boot_id": "b"}
 
     def commit(self, *records: Record, **keys: Any) -> frozenset[str]:
         lost: frozenset[str] = self.real.commit(records, **(self._keys | keys))
         return lost
-
-    def spans(self) -> list[tuple[str, int, int | None]]:
-        """(id, count, last fire) of each row, oldest first."""
-        if isinstance(self.real, FakeHistory):
-            return [(r.run.id, r.count, r.last) for r in self.real.rows.values()]
-        found = reversed(query.runs(self.real.path, limit=1000))
-        return [(r.id, r.count, r.last_fire) for r in found]
 
     def live(self) -> list[Any]:
         return list(self.real.unfinished())
@@ -79,6 +78,7 @@ def history(request, tmp_path):
                 for r in fake.rows.values()
             ],
             lambda: [(r.run.id, r.usage) for r in fake.rows.values()],
+            lambda: [(r.run.id, r.run.fire_time, r.last, r.count) for r in fake.rows.values()],
         )
         return
     store = Store(str(tmp_path / "history.db"))
@@ -89,6 +89,10 @@ def history(request, tmp_path):
             for r in reversed(query.runs(store.path, limit=1000))
         ],
         lambda: [(r.id, usage(r)) for r in reversed(query.runs(store.path, limit=1000))],
+        lambda: [
+            (r.id, r.fire_time, r.last_fire, r.count)
+            for r in reversed(query.runs(store.path, limit=1000))
+        ],
     )
     store.close()
 
@@ -134,6 +138,40 @@ def test_a_second_row_for_a_firing_loses_and_is_named(history):
     history.commit(intent("r1"))
     assert history.commit(intent("r2"), intent("r3", fire=T0 + 1)) == {"r2"}
     assert [row[0] for row in history.rows()] == ["r1", "r3"]
+
+
+def collapsed(*fires: int, early: int = 16) -> Record:
+    """One missed row, m, of these fires, `early` of which are named one by one."""
+    last = FireTime(T0 + fires[-1]) if len(fires) > 1 else None
+    named = tuple(FireTime(T0 + fire) for fire in fires[:early])
+    fire = T0 + fires[0]
+    return never("m", Outcome.MISSED, fire=fire, count=len(fires), last=last, early=named)
+
+
+@pytest.mark.parametrize(
+    ("taken", "row", "left"),
+    [
+        ([0], collapsed(0, 5, 7), (5, 7, 2)),
+        ([0, 5], collapsed(0, 5, 7), (7, None, 1)),
+        ([0], collapsed(0, 9), (9, None, 1)),
+        ([0, 1], collapsed(0, 1, 2, 3, 4, early=2), (4, 4, 3)),
+    ],
+)
+def test_a_collapsed_row_whose_first_fires_have_rows_stands_for_the_others(
+    history, taken, row, left
+):
+    history.commit(*(intent(f"r{fire}", fire=T0 + fire) for fire in taken))
+    assert history.commit(row) == frozenset()
+    first, last, count = left
+    last = None if last is None else T0 + last
+    assert history.spans()[len(taken) :] == [("m", T0 + first, last, count)]
+
+
+def test_a_collapsed_row_is_refused_if_every_fire_of_it_has_a_row(history):
+    history.commit(intent("r1"), intent("r2", fire=T0 + 1))
+    assert history.commit(collapsed(0, 1)) == {"m"}
+    assert history.commit(collapsed(0)) == {"m"}
+    assert [row[0] for row in history.rows()] == ["r1", "r2"]
 
 
 def test_a_firing_of_another_task_at_the_same_instant_is_another(history):
@@ -427,7 +465,7 @@ def test_a_row_of_fires_that_never_became_runs_grows_with_each_one(history):
     for count in (2, 3):
         grown = never("r1", Outcome.SKIPPED, count=count, last=FireTime(T0 + count))
         assert history.commit(grown) == frozenset()
-    assert history.spans() == [("r1", 3, T0 + 3)]
+    assert history.spans() == [("r1", T0, T0 + 3, 3)]
 
 
 @pytest.mark.parametrize("other", [Outcome.MISSED, None])
@@ -438,7 +476,7 @@ def test_a_row_grows_only_as_what_it_is(history, other):
     assert history.commit(Record((again,))) == {"r1"}
     smaller = never("r1", Outcome.SKIPPED, count=2, last=FireTime(T0 + 2))
     assert history.commit(smaller) == {"r1"}
-    assert history.spans() == [("r1", 3, T0 + 3)]
+    assert history.spans() == [("r1", T0, T0 + 3, 3)]
 
 
 def test_each_type_of_fact_has_one_writer_in_the_history_and_one_in_the_fake():

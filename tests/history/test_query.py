@@ -21,6 +21,7 @@ from tests.history.rows import (
     ended,
     intent,
     never,
+    opened,
     paused,
     run,
     started,
@@ -34,7 +35,7 @@ from torch.history.prune import Limits
 from torch.history.store import Store
 from torch.run import Outcome, Trigger, Usage
 from torch.schedule.expression import Expression
-from torch.schedule.record import Entry, File, Paused, Record
+from torch.schedule.record import Entry, File, Paused, Progress, Record, Step
 
 DESIGNED = (
     "id task fire_time trigger attempt state outcome exit_code signal reason pid "
@@ -375,3 +376,19 @@ def test_what_a_new_service_asks_and_what_prunes_reads_no_more_than_it_needs(
     assert [step for step in found if re.match(r"SCAN (run|n)\b(?!.*USING)", step)] == []
     assert any("run_by_time" in step for step in found)
     assert any("run_ran_by_task" in step for step in found)
+
+
+def test_a_start_that_was_put_off_is_late_since_the_instant_it_was_put_off_to(tmp_path):
+    store = opened(tmp_path)
+    for number, (fire, attempt, due) in enumerate(
+        [(T0, 1, None), (T0, 2, T0 + 30.0), (T0 + 1, 2, None), (T0 + 2, 1, T0 + 9.0)]
+    ):
+        one = replace(run(f"r{number}", fire=fire), attempt=attempt)
+        began = (due or fire) + 0.5
+        moved = Progress(run=one, step=Step.STARTED, at=began, pid=7, due=due)
+        store.commit([Record((Entry(run=one),))], at=T0, boot_id="b")
+        together = [Record((moved,))] + [ended(one, at=began + 1)] * (number % 2)
+        store.commit(together, at=T0, boot_id="b")  # a start alone, or with its end
+    late = {row.id: row.as_json()["lateness_ms"] for row in query.runs(store.path)}
+    assert late == {"r0": 500.0, "r1": 500.0, "r2": None, "r3": 500.0}
+    store.close()

@@ -143,3 +143,76 @@ def test_a_symbolic_link_is_not_followed(path, tmp_path):
     secret.write_bytes(b"ERROR\n")
     path.symlink_to(secret)
     assert read(follow(path)) == 0
+
+
+def test_a_line_that_a_carriage_return_ends_is_looked_at_at_once(path):
+    following = follow(path)
+    add(path, b"10%\r20% ERROR\r")
+    assert read(following) == 1
+    add(path, b"ERROR 30%")
+    assert read(following) == 0
+    add(path, b"\r")
+    assert read(following) == 1
+
+
+def test_an_end_of_a_line_that_is_read_in_two_pieces_is_one_end(path):
+    following = follow(path, pattern="^$")
+    add(path, b"10%\r")
+    assert read(following) == 0
+    add(path, b"\n20%\r\n")
+    assert read(following) == 0
+    add(path, b"\n")
+    assert read(following) == 1
+
+
+def test_after_a_restart_a_line_whose_end_was_read_in_two_pieces_is_not_found_again(path):
+    add(path, b"ERROR 1\r")
+    following = follow(path)
+    following.read_on()
+    (seen,) = (find.offset for find in following.finds.values())
+    add(path, b"\n")
+    for pattern in ("ERROR", "^$"):
+        assert read(follow(path, after=seen, pattern=pattern)) == 0
+    earlier = Following(str(path), {Pattern("ERROR"): seen, Pattern("1"): 0})
+    while earlier.read_on():
+        pass
+    assert {text: find.count for text, find in earlier.finds.items()} == {"1": 1}
+
+
+def test_after_a_restart_a_line_that_was_told_of_with_its_whole_end_is_not_found_again(path):
+    add(path, b"ERROR 1\r\nERROR 2\r\n")
+    assert read(follow(path, after=9)) == 1  # as an earlier version counted: behind the \\n
+    assert read(follow(path, after=8)) == 1
+
+
+def test_a_find_is_cut_between_two_characters(path):
+    add(path, b"ERROR " + "\u00e4".encode() * 1000 + b"\n")
+    following = follow(path)
+    following.read_on()
+    (line,) = following.finds["ERROR"].lines
+    assert line == "ERROR " + "\u00e4" * 247
+    add(path, b"ERROR \xff x\n")
+    following.read_on()
+    assert following.finds["ERROR"].lines[1] == "ERROR \ufffd x"
+
+
+def test_a_piece_whose_first_byte_is_within_a_character_is_looked_through(path):
+    add(path, b"x" * (LONGEST - 1) + "\u00e4".encode())
+    following = follow(path, pattern="^.*ERROR")
+    assert read(following) == 0
+    add(path, b" ERROR\n")
+    assert read(following) == 1
+
+
+def test_carriage_returns_and_rubbish_in_pieces_of_any_size_lose_no_line(tmp_path):
+    data = b"".join(
+        bytes([255, 0, n % 256]).replace(b"\n", b"").replace(b"\r", b"") + b" ERROR %d" % n
+        + (b"\n", b"\r", b"\r\n")[n % 3] for n in range(300)
+    )  # fmt: skip
+    for size in (1, 7, 64, 1000, len(data)):
+        path = tmp_path / str(size)
+        following, count = follow(path, pattern="^.*ERROR \\d+$"), 0
+        for at in range(0, len(data), size):
+            add(path, data[at : at + size])
+            count += read(following)
+        assert count + read(following, complete=True) == 300, size

@@ -74,6 +74,15 @@ def test_the_url_can_stand_in_a_file_that_only_its_owner_reads(http, tmp_path):
     assert len(http.requests) == 1
 
 
+def test_a_byte_order_mark_is_no_part_of_the_url(http, tmp_path):
+    file = tmp_path / "ops.url"
+    file.write_bytes(f"\ufeff{http.url}\r\n".encode())
+    file.chmod(0o600)
+    assert send("webhook", file=str(file)) == DELIVERED
+    file.write_text(http.url, encoding="utf-16")
+    assert "it is UTF-16; save it as UTF-8" in send("webhook", file=str(file)).detail
+
+
 @pytest.mark.parametrize("content", ["", "# only a comment\n"])
 def test_an_empty_file_of_a_url_is_said(tmp_path, content):
     file = tmp_path / "ops.url"

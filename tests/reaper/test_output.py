@@ -174,6 +174,30 @@ def test_a_folder_that_is_removed_comes_back(path, output):
     assert output.lost == 0
 
 
+def test_the_folder_of_the_log_that_is_removed_comes_back_too(tmp_path):
+    path = tmp_path / "log" / "output" / "t" / "r-1.log"
+    output = Output(str(path), CAP)
+    write(output, b"after\n")
+    output.close()
+    assert path.read_bytes() == b"after\n"
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize("where", ["the file", "its folder", "the folder above"])
+def test_what_stands_in_the_way_of_a_file_is_named_and_what_is_printed_is_counted(path, where):
+    if where == "the file":
+        path.mkdir(parents=True)
+    else:
+        there = path.parent if where == "its folder" else path.parent.parent
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_text("mine\n")
+    output = Output(str(path), CAP)
+    write(output, b"after\n")
+    assert output.lost == 6
+    assert output.reason == os.strerror(errno.EISDIR if where == "the file" else errno.ENOTDIR)
+    output.close()
+
+
 @pytest.mark.parametrize("umask", [0, 0o777, 0o077])
 def test_files_and_folders_are_for_the_owner_and_its_group_whatever_the_umask(path, output, umask):
     """The thread that spawns sets that of tasks at any moment."""

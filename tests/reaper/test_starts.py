@@ -423,3 +423,15 @@ def test_what_means_nothing_changes_nothing(reaper, fields):
     assert not gone(pid)
     let_go(reaper.folder / "fifo")
     assert reaper.talk.code("r-0") == 9
+
+
+def test_a_run_whose_own_output_file_cannot_be_made_runs_all_the_same(reaper):
+    reaper.output("r-1").mkdir(parents=True)
+    reaper.say("r-1", "echo x; echo ran > ran", cwd=str(reaper.folder), direct=True)
+    assert reaper.talk.code("r-1") == 0
+    assert (reaper.folder / "ran").read_text() == "ran\n"
+    assert b"Is a directory" in b" ".join(map(_bytes, reaper.talk.hear("lost", "r-1")))
+
+
+def _bytes(word) -> bytes:
+    return word if isinstance(word, bytes) else str(word).encode()

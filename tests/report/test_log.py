@@ -55,7 +55,17 @@ EVENTS: list[tuple[Event, str, str]] = [
         "error",
         "task file refused, nothing changed: tasks.yaml:12:5: unknown key (and 1 more)",
     ),
+    (
+        facts.ReloadWaiting(reason="process 7 (scp) has it open for writing"),
+        "info",
+        "waiting for the task file: process 7 (scp) has it open for writing",
+    ),
     (facts.TaskFileWarned(problem=PROBLEM), "warn", "tasks.yaml:12:5: unknown key"),
+    (
+        facts.HostZoneChanged(zone="Asia/Tokyo", before="UTC"),
+        "warn",
+        "the host's time zone is now Asia/Tokyo (before: UTC)",
+    ),
     (facts.RunStarted(run=RUN, pid=9, lateness=0.003), "info", "backup started, pid 9"),
     (facts.RunStarted(run=RUN, pid=9, lateness=75.0), "info", "backup started, pid 9, 1m15s late"),
     (facts.RunStarted(run=BY_HAND, pid=9, lateness=None), "info", "backup started, pid 9 (manual)"),

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch.report.text import duration, harmless, json_line, logfmt_value, size
+from torch.report.text import (
+    duration,
+    harmless,
+    json_line,
+    last_lines,
+    last_written,
+    logfmt_value,
+    size,
+)
 
 
 @pytest.mark.parametrize(
@@ -97,3 +105,27 @@ def test_a_line_of_json_is_printable_ascii_and_reads_back(text):
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line) == text
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("10%\r20%\rfailed: x", "failed: x"),
+        ("10%\r20%\r", "20%"),
+        ("\r10%\r20%\r      \r", "20%"),
+        ("one\r", "one"),
+        ("one", "one"),
+        ("\r\r", ""),
+        ("", ""),
+    ],
+)
+def test_of_a_line_that_is_written_again_and_again_the_last_text_is_shown(line, shown):
+    assert last_written(line) == shown
+
+
+def test_the_last_lines_are_those_that_a_line_feed_ends():
+    output = b"one\r\n10%\r20%\rfailed: x\n\xff \x0c \xc2\x85 y\n\nend"
+    assert last_lines(output, 9) == ("one", "failed: x", "\ufffd \x0c \x85 y", "", "end")
+    assert last_lines(output, 2) == ("", "end")
+    assert last_lines(b"a\nb\n", 1) == ("b",)
+    assert last_lines(b"a\n", 0) == last_lines(b"", 3) == ()

@@ -469,3 +469,42 @@ def test_a_new_history_learns_what_is_told_and_what_is_owed():
     world.send(HistoryReset())
     assert [t.kind for t in world.history.troubles()] == ["failing"]
     assert [p.channel for p in world.history.owed()] == ["ops"]
+
+
+# ── what an earlier service left is judged by the file that is coming ─────────────────────
+
+
+def left_behind(*, reads: bool = True) -> World:
+    """Two runs of `a` begun while ops was to be told of failures, an edit after which nobody
+    is, and the death of the service and of the host."""
+    world = told(cron("a", "* * * * * *", max=2, on_failure=("ops",)), lasts=None)
+    world.pass_(2.5)
+    world.load(cron("a", "0 0 1 1 *", max=2, on_failure=("ops",) if reads else ()))
+    world.pass_(1)
+    return world
+
+
+def test_a_run_of_an_older_definition_that_a_service_left_is_told_as_the_new_file_says():
+    world = left_behind(reads=False)
+    world.reboot()
+    world.recover(cron("a", "0 0 1 1 *", max=2))
+    world.pass_(1)
+    assert world.outcomes("a") == ["unknown", "unknown"]
+    assert kinds(world) == []
+
+
+def test_a_task_that_left_the_file_is_told_of_no_more_though_its_run_ends_before_the_file_is_read():
+    world = left_behind()
+    world.reboot()
+    world.recover(cron("b", "0 0 1 1 *"))
+    world.pass_(1)
+    assert kinds(world) == []
+
+
+def test_a_run_that_a_service_left_is_told_once_however_often_the_next_ones_die():
+    world = left_behind()
+    world.reboot()
+    for dies_after in (0, 1, 2, None):
+        world.recover(cron("a", "0 0 1 1 *", max=2, on_failure=("ops",)), dies_after=dies_after)
+        world.pass_(1)
+    assert [*{(n.id, n.kind.value) for n in notices(world)}] == [(notices(world)[0].id, "failing")]

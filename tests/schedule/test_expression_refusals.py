@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from torch.errors import ExitCode, ExpressionError
@@ -65,21 +67,50 @@ REFUSED = [
     # days that depend on the month
     ("0 0 * * 5#6", "weekday", "'5#6': '6' is out of range; allowed is 1-5", ""),
     ("0 0 * * 5#0", "weekday", "'5#0': '0' is out of range; allowed is 1-5", ""),
-    ("0 0 * * 5#", "weekday", "'5#' lacks a value", ""),
+    ("0 0 * * 5#", "weekday", "'5#' lacks its number", "5#2 is the second Friday"),
+    ("0 0 * * #2", "weekday", "'#2' lacks its weekday", "5#2 is the second Friday"),
     ("0 0 * * 9L", "weekday", "'9L': '9' is out of range", ""),
     ("0 0 * * L", "weekday", "which weekday's last", "5L"),
     ("0 0 L-31 * *", "day", "'L-31': '31' is out of range; allowed is 1-30", ""),
     ("0 0 L-0 * *", "day", "'L-0': '0' is out of range", ""),
     ("0 0 32W * *", "day", "'32W': '32' is out of range", ""),
-    ("0 0 W * *", "day", "'W' lacks a value", ""),
-    ("0 0 1-15W * *", "day", "two dashes", ""),
-    ("0 0 L/2 * *", "day", "is not a whole number", "L-3"),
+    ("0 0 W * *", "day", "'W' lacks its day", "15W is the weekday nearest to the 15th"),
+    ("0 0 1-15W * *", "day", "is a range of L, W or #", "15W,16W"),
+    ("0 0 15W-18W * *", "day", "is a range of L, W or #", "write each: 15W,16W,17W,18W"),
+    ("0 0 1W-20W * *", "day", "is a range of L, W or #", "write a list"),
+    ("0 0 15W-L * *", "day", "is a range of L, W or #", "write a list"),
+    ("0 0 LW-3 * *", "day", "is a range of L, W or #", "write a list"),
+    ("0 0 L-W * *", "day", "is not how the last weekday is written", "write LW"),
+    ("0 0 WL * *", "day", "is not how the last weekday is written", "write LW"),
+    ("0 0 W15 * *", "day", "has W before its day", "write 15W"),
+    ("0 0 L5 * *", "day", "has L before a number", "5 days before the last one is L-5"),
+    ("0 0 L-3-5 * *", "day", "two dashes", ""),
+    ("0 0 * * 5#2-5#3", "weekday", "is a range of L, W or #", "write each: 5#2,5#3"),
+    ("0 0 * * fri#2-fri#4", "weekday", "is a range of L", "write each: fri#2,fri#3,fri#4"),
+    ("0 0 * * 5L-6L", "weekday", "is a range of L, W or #", "write each: 5L,6L"),
+    ("0 0 * * L5", "weekday", "has L before its weekday", "is 5L"),
+    ("0 0 * * L-3", "weekday", "holds L without a weekday", "L-3, LW and 15W stand in day"),
+    ("0 0 * * 15W", "weekday", "holds W, which is not a weekday", "stand in day"),
+    ("0 0 * * LW", "weekday", "holds W, which is not a weekday", "stand in day"),
+    ("0 0 * * 5#2/2", "weekday", "has a step, which L, W and # cannot have", ""),
+    ("0 0 15W-18W/2 * *", "day", "has a step, which L, W and # cannot have", "15W,16W,17W,18W"),
+    ("0 0 * L *", "month", "'L' is not a name", "stand in day"),
+    ("0 0 L/2 * *", "day", "has a step, which L, W and # cannot have", ""),
     ("0 0 5L * *", "day", "is not a whole number", "in weekday"),
     ("0 L * * *", "hour", "is not a whole number", "in day"),
     ("0 5#2 * * *", "hour", "is not a whole number", "in weekday"),
     ("? * * * *", "minute", "'?'", "write *"),
     ("0 0 ?/2 * *", "day", "'?'", "write *"),
     ("0 0 1,? * *", "day", "'?'", "write *"),
+    # what other crons have
+    ("0~30 * * * *", "minute", "'~', a random value in cronie and OpenBSD", "write H(0-30)"),
+    ("~ * * * *", "minute", "'~', a random value", "write H"),
+    ("0~30/5 * * * *", "minute", "'~', a random value", "write H(0-30)/5"),
+    ("0 ~5 * * *", "hour", "'~', a random value", "write H(0-5)"),
+    ("0 5~ * * *", "hour", "'~', a random value", "write H(5-23)"),
+    ("0 0 * * mon~fri", "weekday", "'~', a random value", "write H(mon-fri)"),
+    ("30~10 * * * *", "minute", "'~', a random value", "H(A-B)"),
+    ("0 0 L~3 * *", "day", "'~', a random value", "H(A-B)"),
     # H
     ("H 3 * * *", "minute", "needs a name", "name="),
     ("H(0-70) 3 * * *", "minute", "'70' is out of range", ""),
@@ -165,3 +196,16 @@ def test_an_unknown_zone_is_refused(zone):
 )
 def test_what_is_rare_or_odd_but_can_fire_is_accepted(text):
     assert Expression.parse(text).next_epoch(0) is not None
+
+
+@pytest.mark.parametrize("case", [case for case in REFUSED if "write" in case[3]], ids=str)
+def test_what_a_refusal_says_to_write_can_be_read(case):
+    text, field, _, _ = case
+    with pytest.raises(ExpressionError) as caught:
+        Expression.parse(text, name="a")
+    said = re.search(r"write (?:each: )?([^ ]+)$", caught.value.hint)
+    if said is None or field not in ("minute", "hour", "day", "weekday"):
+        return
+    fields = ["*"] * 5
+    fields[["minute", "hour", "day", "month", "weekday"].index(field)] = said[1]
+    Expression.parse(" ".join(fields), name="a")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
+
 from torch.clock import Now
 from torch.event import DaemonCrashLooping, DaemonHealthy
 from torch.schedule.deadlines import Deadline
@@ -302,3 +304,41 @@ def test_health_is_noticed_at_its_very_instant_whatever_the_clocks_reading():
         world.load(daemon("d", restart=quick, max=2, command="new"))
         world.pass_(10)
         assert commands(world) == ["new", "new"]
+
+
+def test_starts_that_could_not_be_recorded_are_no_crash_loop_of_the_task():
+    world = World()
+    world.history.broken = "disk full"
+    world.behave("d", lasts=None)
+    world.load(daemon("d", restart=RESTART))
+    world.pass_(100)
+    (state,) = world.tasks()
+    assert not state.crash_looping
+    assert world.told(DaemonCrashLooping) == []
+    world.history.broken = ""
+    world.pass_(9)
+    assert world.alive("d") == 1
+
+
+@pytest.mark.parametrize("of_host", [True, False])
+def test_a_start_that_the_host_did_not_let_begin_is_no_crash_and_is_tried_again(of_host):
+    """One that the task itself prevents is: only an edit helps."""
+    world = World()
+    world.behave("d", refusal="refused", of_host=of_host)
+    world.load(daemon("d", restart=RESTART))
+    world.pass_(30)
+    rows = len(world.rows("d"))
+    assert 4 < rows < 8  # after 1, 2, 4, 8, 8 … seconds
+    assert bool(world.told(DaemonCrashLooping)) is not of_host
+    (state,) = world.tasks()
+    assert state.crash_looping is not of_host
+
+
+def test_a_crash_loop_goes_on_behind_a_full_disk():
+    world = kept(lasts=0.1, code=1)
+    world.pass_(4)
+    world.history.broken = "disk full"
+    world.pass_(20)
+    world.history.broken = ""
+    world.pass_(20)
+    assert [told.failures for told in world.told(DaemonCrashLooping)] == [3, 4, 5]

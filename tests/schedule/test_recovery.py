@@ -101,3 +101,19 @@ def test_a_fire_that_waited_through_an_edit_is_adopted_under_the_definition_it_r
     world.recover(edited)
     world.pass_(8)
     assert world.outcomes("a")[:2] == ["succeeded", "timed_out"]
+
+
+def test_fires_that_are_missed_behind_one_that_was_decided_ahead_keep_their_row():
+    """The definition changed while no service lived, so its fires begin where the clock is, and
+    the first of them has the row of the old definition's, which was decided ahead of it."""
+    world = World(lead=0.7)
+    world.behave("a", lasts=0.1)
+    world.load(cron("a", "* * * * * *"))
+    world.pass_(9.5)
+    assert world.fires("a")[-1] == 10
+    world.crash(both=True)
+    world.recover(cron("a", "* * * * * *", jitter=0.1))  # jitter: nothing is decided ahead
+    world.freeze(5.6)
+    rows = [row for row in world.rows("a") if row.outcome is Outcome.MISSED and row.last]
+    found = [(row.run.fire_time, row.last, row.count) for row in rows]
+    assert found == [(world.base + 11, world.base + 14, 4)]

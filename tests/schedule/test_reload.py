@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from torch.schedule.reload import diff, launches_alike
-from torch.task import Task, TaskType
+from torch.task import Privileges, Task, TaskType
 from torch.testing import cron, daemon
 
 A, B, C = cron("a"), cron("b"), cron("c")
@@ -41,6 +41,7 @@ LAUNCH: dict[str, Any] = {
     "shell": "/bin/bash",
     "user": "feed",
     "group": "feed",
+    "privileges": Privileges.KEEP,
     "cwd": "/srv",
     "umask": 0o077,
     "nice": 5,

@@ -152,7 +152,7 @@ def fires_are_found_a_second_too_late(patch):
 
 
 def a_new_service_forgets_what_people_were_told(patch):
-    patch.setattr(Alerts, "inherit", lambda self, troubles: None)
+    patch.setattr(Alerts, "inherit", lambda self, troubles, coming: None)
 
 
 def a_new_service_forgets_what_is_owed(patch):

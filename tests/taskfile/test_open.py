@@ -7,9 +7,11 @@ import os
 import pwd
 import socket
 import struct
+import subprocess
 
 import pytest
 
+from tests.faults.disks import mounted
 from tests.taskfile.making import NEEDS_ROOT
 from torch.errors import TaskFileError
 from torch.taskfile import open as opening
@@ -323,3 +325,31 @@ def test_an_odd_name_is_no_crash(path, name):
 
 def test_a_name_with_a_nul_is_refused(path):
     refusal(f"{path}\0x")
+
+
+@root
+@pytest.mark.parametrize("is_open", ["directory", "file"])
+def test_on_a_read_only_mount_what_everybody_might_write_is_read(tmp_path, is_open):
+    """As the volume of a Kubernetes ConfigMap: 0777, with links to a folder that is swapped."""
+    with mounted(tmp_path / "volume", "1m") as volume:
+        (volume / "..2026").mkdir(mode=0o755)
+        file = volume / "..2026" / "tasks.yaml"
+        file.write_bytes(TEXT)
+        (volume / "..data").symlink_to("..2026")
+        path = volume / "tasks.yaml"
+        path.symlink_to("..data/tasks.yaml")
+        volume.chmod(0o777 if is_open == "directory" else 0o755)
+        file.chmod(0o666 if is_open == "file" else 0o644)
+        assert "writable by everybody" in refusal(path).message
+        subprocess.run(["mount", "-o", "remount,ro", str(volume)], check=True)
+        assert read_task_file(str(path)).data == TEXT
+
+
+@root
+def test_on_a_read_only_mount_a_file_of_another_user_is_refused(tmp_path):
+    with mounted(tmp_path / "volume", "1m") as volume:
+        path = volume / "tasks.yaml"
+        path.write_bytes(TEXT)
+        os.chown(path, NOBODY, -1)
+        subprocess.run(["mount", "-o", "remount,ro", str(volume)], check=True)
+        assert "belongs to the user nobody" in refusal(path).message

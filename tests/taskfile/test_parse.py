@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from tests.taskfile.making import file_with, only_task, read, refused, task_with, told
-from torch.task import CatchUp, Output, Overlap, Restart, TaskType
+from torch.task import CatchUp, Output, Overlap, Privileges, Restart, TaskType
 from torch.taskfile import build
-from torch.taskfile.parse import parse
+from torch.taskfile.parse import examine, parse
 
 CRON = "{name: %s, command: x, schedule: '* * * * *'%s}"
 
@@ -321,7 +321,7 @@ def test_an_unknown_group_suggests_the_nearest_one():
         ('{web: ["!10.0.0.1"]}', "the group 'web' excludes '10.0.0.1'"),
         ("{web: [10.0.0.1/33]}", "'groups': '10.0.0.1/33' is no network"),
         ("{10web: [10.0.0.1]}", "bad group name '10web'"),
-        ("{no: [10.0.0.1]}", "bad group name 'no'"),
+        ("{no: [10.0.0.1]}", "'groups': the name 'no' without quotes is a boolean, not text"),
         ('{"a b": [10.0.0.1]}', "bad group name 'a b'"),
         ("{web: [null]}", "'groups.web' must be an address or a network, not null"),
         ("[web]", "'groups' must be a mapping of group names to lists"),
@@ -503,3 +503,47 @@ def test_a_secret_in_the_default_command_is_told_once():
 def test_bytes_are_read_as_they_are():
     data = b"tasks: []\r\n"
     assert parse(data, file="f").hash == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ("user: root\nprivileges: keep", "'privileges: keep' lets set-uid programs"),
+        ("privileges: keep", "'privileges: keep' has no effect without 'user'"),
+    ],
+)
+def test_privileges_that_are_kept_are_warned_of_at_their_line(keys, message):
+    file = examine(file_with(keys).encode(), file="tasks.yaml")
+    (problem,) = file.problems
+    assert problem.warning and problem.key == "privileges"
+    assert problem.message.startswith(message)
+    assert file.tasks[0].privileges is Privileges.KEEP
+
+
+@pytest.mark.parametrize("keys", ["user: root\nprivileges: drop", "user: root", "privileges: drop"])
+def test_privileges_that_are_dropped_need_no_word(keys):
+    file = examine(file_with(keys).encode(), file="tasks.yaml")
+    assert file.problems == () and file.tasks[0].privileges is Privileges.DROP
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "hint"),
+    [
+        ("/usr/share/zoneinfo/Asia/Tokyo", "not the path", "use Asia/Tokyo"),
+        (":/etc/localtime", "not the path", "use a name such as"),
+        (":Asia/Tokyo", "not the path", "use Asia/Tokyo"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "not the rule", "only TZ of the whole service"),
+        ("EST5", "not the rule", "use a name such as"),
+        ("localtime", "is needed, not", "without 'timezone' it is the host's zone"),
+        ("local (/etc/passwd 00000000)", "unknown time zone", "use a name such as"),
+    ],
+)
+def test_a_timezone_that_is_a_path_or_a_rule_is_refused_with_the_way_out(said, what, hint):
+    (problem,) = refused(file_with(f"timezone: '{said}'"))
+    assert what in problem.message and problem.message.startswith("'timezone': ")
+    assert repr(said) in problem.message and hint in problem.hint
+
+
+def test_the_zone_of_the_host_may_be_a_rule():
+    (task,) = read(tasks('{name: t, command: x, schedule: "0 3 * * *"}'), host_zone="EST5").tasks
+    assert task.timezone == "EST5"

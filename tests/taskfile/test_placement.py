@@ -17,7 +17,12 @@ from torch.taskfile.placement import (
     read_range,
 )
 
-GROUPS = {"web": ("10.0.1.11", "10.0.1.12"), "net": ("10.0.4.0/24", "fd00::/16"), "none": ()}
+GROUPS = {
+    "web": ("10.0.1.11", "10.0.1.12"),
+    "net": ("10.0.4.0/24", "fd00::/16"),
+    "none": (),
+    "mapped": ("::ffff:10.0.0.8/125",),
+}
 
 
 def addresses(text: str) -> frozenset[Address]:
@@ -60,6 +65,12 @@ def addresses(text: str) -> frozenset[Address]:
         ("::ffff:10.0.0.1", "10.0.0.1", True),
         ("::ffff:10.0.0.0/120", "10.0.0.7", True),
         ("10.0.0.1", "::ffff:10.0.0.1", True),
+        ("::ffff:a00:1", "10.0.0.1", True),
+        ("::FFFF:10.0.0.1/128", "10.0.0.1", True),
+        ("::ffff:0:0/96", "10.0.0.1", True),
+        ("::ffff:0:0/96", "fd00::1", False),
+        ("!::ffff:10.0.0.1", "10.0.0.1", False),
+        ("mapped", "10.0.0.9", True),
         ("fd00::1", "fd00:0:0::1", True),
         ("FD00::A", "fd00::a", True),
         ("fe80::1", "fe80::1%eth0", True),
@@ -152,7 +163,9 @@ def test_no_text_is_a_crash(text):
         assert bad.message
 
 
-@pytest.mark.parametrize("text", "127.0.0.1 127.0.0.0/8 ::1 0.0.0.0 :: 224.0.0.1 ff02::1".split())
+@pytest.mark.parametrize(
+    "text", "127.0.0.1 127.0.0.0/8 ::1 0.0.0.0 :: 224.0.0.1 ff02::1 ::10.0.0.1".split()
+)
 def test_an_address_that_no_host_has_says_why(text):
     assert never_matches(read_range(text))
 

@@ -109,3 +109,40 @@ def test_no_text_is_beyond_a_kind(text):
     scalars.integer(node)
     scalars.decimal(node)
     assert scalars.describe(node)
+
+
+PLACES = {
+    "channel": "notify: {%s: 'mailto://a@b.example'}\ntasks: []\n",
+    "group": "groups: {%s: [10.0.0.1]}\ntasks: []\n",
+    "task": "tasks: [{name: %s, command: x, schedule: '@daily'}]\n",
+    "label": "tasks: [{name: t, command: x, schedule: '@daily', labels: {%s: x}}]\n",
+    "label value": "tasks: [{name: t, command: x, schedule: '@daily', labels: {x: %s}}]\n",
+    "env name": "tasks: [{name: t, command: x, schedule: '@daily', env: {%s: x}}]\n",
+    "env value": "tasks: [{name: t, command: x, schedule: '@daily', env: {X: %s}}]\n",
+    "host": "tasks: [{name: t, command: x, schedule: '@daily', hosts: [%s]}]\n",
+    "use of a channel": "tasks: [{name: t, command: x, schedule: '@daily', on_failure: [%s]}]\n",
+    "user": "tasks: [{name: t, command: x, schedule: '@daily', user: %s}]\n",
+    "owner": "tasks: [{name: t, command: x, schedule: '@daily', owner: %s}]\n",
+    "command": "tasks: [{name: t, command: %s, schedule: '@daily'}]\n",
+}
+
+
+@pytest.mark.parametrize("word", ["n", "y", "Yes", "no", "on", "OFF", "true"])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_word_that_some_yaml_reads_as_a_boolean_gets_the_advice_to_quote_it(place, word):
+    (problem,) = refused(PLACES[place] % word)
+    assert "boolean" in problem.message
+    assert problem.hint == f'write it in quotes: "{word}"'
+
+
+@pytest.mark.parametrize("word", ["null", "Null", "12", "010", "1e5", "2026-11-21"])
+@pytest.mark.parametrize("place", ["channel", "label"])
+def test_a_name_that_is_no_text_gets_the_advice_to_quote_it(place, word):
+    (problem,) = refused(PLACES[place] % word)
+    assert problem.hint == f'write it in quotes: "{word}"'
+
+
+@pytest.mark.parametrize("place", ["channel", "group", "label", "env name"])
+def test_a_name_that_is_bad_in_quotes_too_is_not_advised_to_be_quoted(place):
+    (problem,) = refused(PLACES[place] % "~")
+    assert "quotes" not in problem.message + problem.hint

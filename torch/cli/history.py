@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +10,11 @@ from typing import Any
 
 import click
 
+from torch import zone
 from torch.cli import names, show
 from torch.cli.drawing import columns as layout
-from torch.cli.options import json_option, place_options
-from torch.clock import SystemClock
+from torch.cli.options import in_its_zone, json_option, place_options
+from torch.clock import SystemClock, local
 from torch.errors import UsageError
 from torch.history import explaining, query
 from torch.report.text import duration, harmless
@@ -20,6 +22,9 @@ from torch.run import Outcome, Trigger
 from torch.settings import Settings
 
 _OUTCOMES, _TRIGGERS = [each.value for each in Outcome], [each.value for each in Trigger]
+_COUNTED = 1000
+"""Rows that are counted, at the most, where the filters leave none."""
+
 _EVERY = 2.0
 """Seconds from one look of `--watch` to the next."""
 
@@ -45,12 +50,13 @@ def runs(settings: Settings, watch: bool, as_json: bool, **filters: Any) -> None
     '2026-11-20 10:30' or RFC 3339, in the host's timezone.
     """
     asked = _Asked(settings=settings, **filters)
+    in_its_zone(settings)
     if watch:
         from torch.cli.drawing import screen
 
         if as_json:
             screen.stream(lambda: show.text(asked.document()), seconds=_EVERY)
-        screen.watch(lambda: asked.lines() or ["no runs"], seconds=_EVERY)
+        screen.watch(lambda: asked.lines() or [asked.nothing()], seconds=_EVERY)
         return
     lines = [] if as_json else asked.lines()
     if as_json:
@@ -58,7 +64,7 @@ def runs(settings: Settings, watch: bool, as_json: bool, **filters: Any) -> None
     elif lines:
         click.echo("\n".join(lines))
     else:
-        click.echo("no runs" + (f" of {', '.join(asked.tasks)}" if asked.tasks else ""), err=True)
+        click.echo(asked.nothing(), err=True)
     if asked.cut:
         click.echo(f"the newest {asked.limit} of more; see more with --limit N", err=True)
 
@@ -85,7 +91,7 @@ class _Asked:
     def lines(self) -> list[str]:
         """The table; [] where there are no rows."""
         found, adopted, now = self._read()
-        today = datetime.fromtimestamp(now).astimezone()
+        today = local(now)
         rows = [_cells(row, now, today, adopted=row.id in adopted) for row in found]
         head = ("RUN", "TASK", "WHEN", "STARTED", "TOOK", "OUTCOME", "CODE", "REASON")
         return (
@@ -99,6 +105,29 @@ class _Asked:
                 spare=("STARTED", "CODE", "TOOK"),
             )
         )
+
+    def nothing(self) -> str:
+        """What is said where there are no rows: whether there are any without the filters."""
+        of = f" of {', '.join(map(harmless, self.tasks))}" if self.tasks else ""
+        filters = self._filters()
+        if not filters:
+            return f"no runs{of}"
+        found = query.runs(self.settings.history, tasks=self.tasks, limit=_COUNTED + 1)
+        if not found:
+            return f"no runs{of}"
+        number = f"more than {_COUNTED}" if len(found) > _COUNTED else str(len(found))
+        return f"no runs{of} with {' '.join(filters)}; without: {number}"
+
+    def _filters(self) -> list[str]:
+        """The options that left rows out, as they were written."""
+        flags = [("--failed", self.failed), ("--running", self.running)]
+        values = [
+            *(("--outcome", each) for each in self.outcomes),
+            *(("--trigger", each) for each in self.triggers),
+            ("--since", self.since), ("--until", self.until),
+        ]  # fmt: skip
+        texts = [f"{name} {shlex.quote(harmless(value))}" for name, value in values if value]
+        return [name for name, on in flags if on] + texts
 
     def _read(self) -> tuple[list[query.RunRow], set[str], float]:
         now = SystemClock().now().wall
@@ -122,9 +151,8 @@ def instant(text: str | None, option: str, now: float) -> float | None:
     if not any(sign in text for sign in ":-") and text[:1].isdigit():
         return now - seconds_of(text, option)
     from torch.cli.moment import read
-    from torch.clock import host_timezone
 
-    moment = read(text, now=now, zone=host_timezone())
+    moment = read(text, now=now, zone=zone.current().key)
     return moment.first if option == "--since" else moment.last + 1
 
 

@@ -19,13 +19,13 @@ import click
 
 from torch.cli import names, show
 from torch.cli.drawing import columns
-from torch.cli.options import place_options
+from torch.cli.options import in_its_zone, place_options
 from torch.cli.viewing import outputs, tailing
 from torch.cli.viewing.outputs import Source
-from torch.clock import SystemClock
+from torch.clock import SystemClock, local
 from torch.errors import UsageError
 from torch.history import query
-from torch.report.text import harmless
+from torch.report.text import harmless, last_written
 from torch.settings import Settings
 
 _LOOK = 0.25
@@ -66,6 +66,8 @@ def logs(
         raise UsageError("--raw and --times exclude each other", hint="choose one of them")
     if every and targets:
         raise UsageError("--all and names exclude each other", hint="choose one of them")
+    if since or times:
+        in_its_zone(settings)
     begin = _instant(since)
     most = lines if lines is not None else None if since else _LINES
     found = outputs.sources(settings, targets, every=every)
@@ -85,7 +87,7 @@ def print_output(settings: Settings, task: str, run_id: str) -> None:
     path = f"{settings.output}/{task}/{run_id}.log"
     terminal = sys.stdout.isatty()
     for line in tailing.forwards(path):
-        sys.stdout.write(f"{harmless(line) if terminal else line}\n")
+        sys.stdout.write(f"{harmless(last_written(line)) if terminal else line}\n")
     sys.stdout.flush()
 
 
@@ -184,7 +186,7 @@ class _View:
 
     def _lines(self, lines: Iterable[str], before: str) -> Iterator[str]:
         for line in lines:
-            yield before + (harmless(line) if self._terminal else line)
+            yield before + (harmless(last_written(line, self.wanted)) if self._terminal else line)
 
     def _turn(self, source: Source, path: str, now: bool) -> None:
         """Lines of another run come next."""
@@ -205,12 +207,12 @@ def _told(settings: Settings, run_id: str) -> str:
     row = query.find(settings.history, run_id)
     if row is None or row.started_at is None:
         return f"run {run_id}"
-    started = datetime.fromtimestamp(row.started_at).astimezone()
+    started = local(row.started_at)
     return f"run {run_id}, {started:%Y-%m-%d %H:%M:%S}, {outputs.ending(row)}"
 
 
 def _now() -> datetime:
-    return datetime.fromtimestamp(SystemClock().now().wall).astimezone()
+    return local(SystemClock().now().wall)
 
 
 def _hue(name: str) -> str:

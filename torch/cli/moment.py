@@ -11,8 +11,8 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo
 
+from torch import zone as zones
 from torch.errors import UsageError
 
 _FORMS = "10:30, 03:30:05, 'yesterday 10:30', 2026-11-20, '2026-11-20 10:30', or RFC 3339"
@@ -46,7 +46,7 @@ def read(text: str, *, now: float, zone: str) -> Moment:
     match = _TEXT.fullmatch(text)
     if match is None or not text:
         raise _no_time(text)
-    tz = ZoneInfo(zone)
+    tz = zones.of(zone)
     today = datetime.fromtimestamp(now, UTC).astimezone(tz).date()
     try:
         day = _day(match["day"], today)

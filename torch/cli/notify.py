@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import datetime
 
 import click
 
 from torch.channel import Channel, Way
 from torch.cli import show
 from torch.cli.options import (
+    in_its_zone,
     json_option,
     of_running_service,
     place_options,
     settings_options,
 )
-from torch.clock import SystemClock, rfc3339
+from torch.clock import SystemClock, local, rfc3339
 from torch.errors import Problem, ServiceUnreachable, UsageError
 from torch.message import Message, MessageKind
 from torch.settings import Settings
@@ -115,13 +115,14 @@ def history(
     """List who was told what, newest first; each channel has a row of its own."""
     from torch.history.told import told
 
+    in_its_zone(settings)
     rows = told(
         settings.history, task=task, channel=channel, state="owed" if owed else None, limit=limit
     )
     if as_json:
         show.document({"notices": [row.as_json() for row in rows]})
         return
-    today = datetime.fromtimestamp(SystemClock().now().wall).astimezone()
+    today = local(SystemClock().now().wall)
     cells = [
         (
             show.when(rfc3339(row.at), today=today), row.channel, row.task, row.kind,

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from torch import zone
 from torch.cli import names
 from torch.errors import TorchError
 from torch.settings import Settings, resolve
@@ -135,13 +136,22 @@ def complete_here(error: TorchError) -> None:
 
 
 def of_running_service(settings: Settings) -> Settings:
-    """The same with the file of the service that runs there, if one does and none was named."""
+    """The same with the file of the service that runs there, if one does and none was named. Its
+    zone is this process's from now on."""
     from torch.cli.client import ask
 
     try:
-        return file_of_service(settings, ask(settings, {"do": "file"}, timeout=1)["file"])
+        answer = ask(settings, {"do": "file"}, timeout=1)
+        zone.adopt_key(answer.get("timezone"))
+        return file_of_service(settings, answer["file"])
     except TorchError:
         return settings
+
+
+def in_its_zone(settings: Settings) -> None:
+    """Times are read and shown in the zone of the service that runs there, if one does: its log
+    and its answers are, also where TZ here or the host says another by now."""
+    of_running_service(settings)
 
 
 def file_of_service(settings: Settings, running: str) -> Settings:

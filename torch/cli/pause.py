@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import click
 
@@ -29,7 +29,7 @@ def pause(settings: Settings, task: str, span: str | None, as_json: bool, timeou
     if as_json:
         show.document(answer)
         return
-    today = datetime.fromtimestamp(now).astimezone()
+    today = datetime.fromtimestamp(now, UTC)
     end = answer["paused"]["until"]
     how_long = f"until {show.when(end, today=today)}" if end else "until you resume it"
     click.echo(f"{task} is paused {how_long}")
@@ -62,5 +62,5 @@ def resume(settings: Settings, task: str, as_json: bool, timeout: float) -> None
         return
     click.echo(f"{task} is resumed; the pause skipped {count(answer['skipped'], 'fire')}")
     if answer["next"]:
-        today = datetime.fromtimestamp(SystemClock().now().wall).astimezone()
+        today = datetime.fromtimestamp(SystemClock().now().wall, UTC)
         click.echo(f"next fire: {show.when(answer['next'], today=today)}")

@@ -6,7 +6,6 @@ is `torch.planning`'s. Nothing is stepped through: a day of 10 000 tasks takes p
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import click
@@ -16,7 +15,7 @@ from torch.cli.file import whole_file
 from torch.cli.options import json_option, of_running_service, settings_options
 from torch.cli.plans.fleet import show_fleet
 from torch.cli.plans.starts import Span, count_all, load_of, rest_as_json, row, say_rest
-from torch.clock import FireTime, SystemClock
+from torch.clock import FireTime, SystemClock, local
 from torch.errors import UsageError
 from torch.planning.places import chosen, fleet
 from torch.report.text import count, harmless
@@ -88,7 +87,7 @@ def _show_host(
         f"{harmless(settings.task_file)} on {called}: {of}, {spaced(total)} starts in {span.text}"
     )
     click.echo()
-    today = datetime.fromtimestamp(span.first).astimezone()
+    today = local(span.first)
     show.table(
         ("TASK", "NEXT", f"IN {span.text}", "SCHEDULE", "MEANING"),
         [

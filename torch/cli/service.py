@@ -230,13 +230,17 @@ def reload(settings: Settings, dry_run: bool, as_json: bool, timeout: float) -> 
     """Read the task file again. What runs is left alone; a bad file changes nothing."""
     answer = ask(settings, {"do": "reload", "dry_run": dry_run}, timeout=max(timeout, 30.0))
     problems = tuple(Problem(**problem) for problem in answer["problems"])
+    waits = not answer["accepted"] and answer["version"].get("waiting") is not None
     if as_json:
         show.document(answer)
     elif problems and not answer["accepted"]:
-        click.echo("the task file is refused, nothing changed:", err=True)
+        outcome = "not loaded yet" if waits else "refused, nothing changed"
+        click.echo(f"the task file is {outcome}:", err=True)
         show.complaint(describe(TaskFileError(problems)))
     else:
         _say_diff(answer, dry_run)
+    if waits:
+        return ExitCode.TRY_AGAIN
     return ExitCode.OK if answer["accepted"] else ExitCode.TASK_FILE
 
 

@@ -6,6 +6,7 @@ they are plain columns, which cut and awk can read. A colour never carries meani
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Any
 
 import click
 
+from torch import zone
 from torch.cli.drawing import columns as layout
 from torch.report.text import harmless
 
@@ -93,11 +95,24 @@ def _broken(line: str) -> str:
     return textwrap.fill(line, width, subsequent_indent=deeper, break_on_hyphens=False)
 
 
+def in_zone(task_zone: str | None, schedule: Sequence[str], *, host: str, at: float) -> str:
+    """' (Asia/Tokyo)' behind a schedule whose times are not those that are shown beside it."""
+    timed = any(not text.startswith(("@every", "@reboot")) for text in schedule)
+    if not timed or task_zone is None or task_zone == host:
+        return ""
+    with contextlib.suppress(LookupError, ValueError, OSError):  # a zone that is gone: named
+        if zone.agree(task_zone, host, int(at) // 86_400 * 86_400):
+            return ""
+    return f" ({task_zone})"
+
+
 def when(text: str | None, *, today: datetime) -> str:
-    """An RFC 3339 time as people read it: without the date if it is today's, '-' for none."""
+    """An RFC 3339 time as people read it, in its own zone: without the date if it is today's, '-'
+    for none."""
     if text is None:
         return "-"
     at = datetime.fromisoformat(text)
+    today = today.astimezone(at.tzinfo)
     if at.date() == today.date():
         return f"{at:%H:%M:%S}"
     return f"{at:%m-%d %H:%M}" if at.year == today.year else f"{at:%Y-%m-%d %H:%M}"

@@ -12,13 +12,14 @@ from typing import Any
 
 import click
 
+from torch import zone
 from torch.cli import show, trouble
 from torch.cli.client import ask
 from torch.cli.drawing import columns
 from torch.cli.options import complete_here, json_option, place_options, timeout_option
 from torch.clock import SystemClock
 from torch.errors import ExitCode, NotRunning, TorchError
-from torch.report.text import count, duration, harmless
+from torch.report.text import count, duration, harmless, last_lines
 from torch.settings import Settings
 
 _LIVE = ("running", "restarting", "removed")
@@ -61,12 +62,14 @@ def status(settings: Settings, strict: bool, watch: bool, as_json: bool, timeout
         click.echo("\n".join([*lines, *_again(answer)] if scrolls else lines))
         if not answer["tasks"]:
             click.echo("no tasks for this host", err=True)
-    bad = trouble.lines(answer, _now()) or any(map(trouble.is_bad, answer["tasks"]))
+    bad = trouble.lines(answer, _now(answer)) or any(map(trouble.is_bad, answer["tasks"]))
     return ExitCode.FOUND if strict and bad else ExitCode.OK
 
 
-def _now() -> datetime:
-    return datetime.fromtimestamp(SystemClock().now().wall).astimezone()
+def _now(answer: dict[str, Any]) -> datetime:
+    """On the service's clock: its answer is, and no zone has to be looked for."""
+    tz = datetime.fromisoformat(answer["since"]).tzinfo
+    return datetime.fromtimestamp(SystemClock().now().wall, tz)
 
 
 def _tell_left(settings: Settings, as_json: bool) -> None:
@@ -90,7 +93,9 @@ def _watched(settings: Settings, timeout: float) -> list[str]:
     """A service that goes away, or comes back, is a frame like any other."""
     request = {"do": "status", "brief": True, "left_behind": True}
     try:
-        return frame(settings, ask(settings, request, timeout=timeout))
+        answer = ask(settings, request, timeout=timeout)
+        zone.adopt_key(answer.get("timezone"))
+        return frame(settings, answer)
     except TorchError as error:
         from torch.report.errors import describe
 
@@ -108,7 +113,7 @@ def _object(settings: Settings, timeout: float) -> str:
 
 def frame(settings: Settings, answer: dict[str, Any]) -> list[str]:
     """All that is shown, as lines."""
-    now = _now()
+    now = _now(answer)
     tasks = sorted(answer["tasks"], key=_rank)  # stable: within a rank the file's order
     lines = [*_head(answer, now), *_trouble(answer, now), *_left_behind(answer)]
     lines.append(_summary(answer, now))
@@ -116,8 +121,9 @@ def frame(settings: Settings, answer: dict[str, Any]) -> list[str]:
         return lines
     room = show.room()
     names = ("TASK", "STATE", "RUNNING", "LAST", "NEXT", "SCHEDULE")
+    host = answer.get("timezone")
     table = columns.draw(
-        names, [_row(task, now) for task in tasks], room=room, colour=show.colours(),
+        names, [_row(task, now, host) for task in tasks], room=room, colour=show.colours(),
         spare=("SCHEDULE", "RUNNING", "LAST"), under=_tails(settings, tasks) if room else None,
     )  # fmt: skip
     return [*lines, "", *table]
@@ -198,8 +204,10 @@ def _again(answer: dict[str, Any]) -> list[str]:
     return ["", columns.styled(line, columns.BAD, colour=show.colours())]
 
 
-def _row(task: dict[str, Any], now: datetime) -> tuple[str, ...]:
+def _row(task: dict[str, Any], now: datetime, host: str | None) -> tuple[str, ...]:
     schedule = "daemon" if task["type"] == "daemon" else ", ".join(task["schedule"])
+    if host and schedule and task.get("timezone"):
+        schedule += show.in_zone(task["timezone"], task["schedule"], host=host, at=now.timestamp())
     last = _last(task["last"], now)
     return (task["name"], task["state"], _running(task), last, _next(task, now), schedule)
 
@@ -248,7 +256,7 @@ def _said(path: str) -> list[str]:
     try:
         with open(path, "rb") as file:
             file.seek(max(os.fstat(file.fileno()).st_size - _TAIL_BYTES, 0))
-            text = file.read(_TAIL_BYTES).decode("utf-8", "replace")
+            lines = last_lines(file.read(_TAIL_BYTES), _TAIL_BYTES)
     except OSError:
         return []
-    return [line for line in text.splitlines() if line.strip()][-_TAIL_LINES:]
+    return [line for line in lines if line.strip()][-_TAIL_LINES:]

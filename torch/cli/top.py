@@ -9,18 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 import click
 
+from torch import zone
 from torch.cli import show
 from torch.cli.client import ask
 from torch.cli.drawing import screen
 from torch.cli.options import Seconds, complete_here, json_option, place_options, timeout_option
 from torch.cli.viewing import board
 from torch.cli.viewing.usage import Looks
-from torch.clock import SystemClock
+from torch.clock import SystemClock, local
 from torch.errors import NotRunning, TorchError, TryAgain
 from torch.history import usual
 from torch.settings import Settings
@@ -95,13 +95,14 @@ class _Top:
         answer = ask(self._settings, request, timeout=self._timeout)
         if "summary" not in answer:
             raise TryAgain("the service is older than this command", hint="torch restart")
+        zone.adopt_key(answer.get("timezone"))
         now = SystemClock().now()
         pids = {run["pid"] for task in answer["tasks"] for run in task["runs"] if run["pid"]}
         self._ask_history(answer["tasks"], now.wall)
         return board.Seen(
             answer=answer,
             host=self._host(answer["host"]),
-            now=datetime.fromtimestamp(now.wall).astimezone(),
+            now=local(now.wall),
             usage=self._looks.look(pids, now.mono),
             usual=self._usual,
             starts=self._starts,

@@ -25,6 +25,9 @@ def lines(answer: Mapping[str, Any], now: datetime) -> list[str]:
     found = []
     if problem := answer["version"]["problem"]:
         found.append(f"the file on disk is refused: {problem}")
+    if waiting := answer["version"].get("waiting"):
+        since = show.when(waiting["since"], today=now)
+        found.append(f"the file on disk is not loaded yet, since {since}: {waiting['reason']}")
     if failing := answer.get("history", {}).get("failing"):
         since = show.when(failing["since"], today=now)
         reason = failing["reason"]

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torch import zone
 from torch.cli import names, show
 from torch.cli.client import ask
-from torch.cli.options import json_option, of_running_service, settings_options
-from torch.clock import SystemClock, host_timezone, is_zone, zones
+from torch.cli.options import in_its_zone, json_option, of_running_service, settings_options
+from torch.clock import SystemClock
 from torch.errors import ExpressionError, TorchError, UsageError
 from torch.settings import Settings
 
@@ -91,11 +92,13 @@ def _expressions(
     """With why they fire nothing, '' for no reason."""
     from torch.schedule.expression import Expression
 
-    if tz is not None and not is_zone(tz):
-        hint = names.meant(tz, sorted(zones()), otherwise="example: Europe/Berlin")
+    if tz is not None and not zone.is_zone(tz):
+        hint = names.meant(tz, sorted(zone.names()), otherwise="example: Europe/Berlin")
         raise UsageError(f"unknown zone '{tz}'", hint=hint)
     if _is_expression(what):
-        return (Expression.parse(what.strip(), timezone=tz or host_timezone()),), ""
+        if tz is None:
+            in_its_zone(settings)
+        return (Expression.parse(what.strip(), timezone=tz or zone.current().key),), ""
     settings = of_running_service(settings)
     tasks = {task.name: task for task in _all_tasks(settings, what)}
     if what not in tasks:

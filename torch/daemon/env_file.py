@@ -9,16 +9,19 @@ from __future__ import annotations
 import re
 
 from torch.taskfile.environment import loads_foreign_code
-from torch.taskfile.private import read_private
+from torch.taskfile.private import read_private_text
 
 LIMIT = 64 * 1024
+_LINE_END = re.compile(r"\r\n|\n|\r")
+"""Not str.splitlines, which ends a line at a form feed or U+2028 in a value too."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def read_env_file(path: str, *, for_other_user: bool) -> dict[str, str]:
     """Name -> value. Blank lines and lines with # in front are passed over; one pair of quotes
     around a value is taken off. Raises OSError or ValueError with the reason."""
-    lines = read_private(path, limit=LIMIT).decode("utf-8").splitlines()
+    lines = _LINE_END.split(read_private_text(path, limit=LIMIT))
     environ = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()

@@ -2,7 +2,8 @@
 
 Owns which version is in force and why the last one was refused. YAML, its libraries and the
 memory they need never enter the service: `torch.taskfile.reader` runs, answers and ends, a
-hostile file is its problem, and a reload of any size delays no start by more than a slice.
+hostile file is its problem, and a reload of any size delays no start by more than a slice. A file
+that is being saved is waited for, as `settling` says.
 """
 
 from __future__ import annotations
@@ -12,20 +13,23 @@ import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from torch import zone
 from torch.clock import Clock, FireTime, rfc3339
+from torch.daemon import reloaded, settling
 from torch.daemon.loop import Loop
 from torch.daemon.systemd import Systemd
 from torch.errors import Problem, TaskFileError
-from torch.event import Event, ReloadRefused, TaskFileWarned
-from torch.schedule.effect import Effect
+from torch.event import Event, HostZoneChanged, ReloadRefused, TaskFileWarned
 from torch.schedule.messages import Loaded
-from torch.schedule.reload import Diff, diff
+from torch.schedule.reload import diff
 from torch.settings import Settings
 from torch.task import Task
 from torch.taskfile.reading import UPGRADED, Reading, Request, frame_length, shape, unpack
+from torch.taskfile.settling import Doubt
+from torch.zone import HostZone
 
 LIMIT = 30.0
 """Seconds a reading may take."""
@@ -55,8 +59,9 @@ class Loader:
         self._tasks: dict[str, Task] = {}
         self._version: Version | None = None
         self._problem = ""  # why the file on disk is not the one in force
+        self._settling = settling.Settling(clock=clock, tell=tell)
         self._busy = asyncio.Lock()
-        self._again = False
+        self._asked = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
 
     # ── in ────────────────────────────────────────────────────────────────────────────────
@@ -67,88 +72,121 @@ class Loader:
     ) -> Reading:  # fmt: skip
         """Reads the file and gives it to the core, after what `recover` has for it. Raises
         TaskFileError: nothing starts."""
-        reading, fresh = await self._read()
+        reading, fresh = await self._first_reading()
         if reading.refused:
             raise TaskFileError(reading.problems)
         self._warn(reading)
         tasks = self._assemble(reading, fresh)
-        since = _decided(decided, tasks)
+        since = reloaded.decided(decided, tasks)
         await recover({task.name: task for task in tasks})
         await self._take(reading, tasks, since=since, rebooted=rebooted)
-        if self._again:  # a signal that came while the file was read may mean a newer one
+        if self._asked.is_set():  # a signal that came while the file was read may mean a newer one
             self.reload_soon()
         return reading
 
     def reload_soon(self) -> None:
         """A signal or the watcher asks. A thousand asks while one is read are one more."""
-        self._again = True
+        self._asked.set()
         if self._background is None and self._version is not None:
             self._background = asyncio.get_running_loop().create_task(self._reload_all())
 
     async def _reload_all(self) -> None:
         try:
-            while self._again:
-                self._again = False
-                await self.reload(patient=True)
+            while self._asked.is_set() or self._settling.waiting():
+                is_asked = self._asked.is_set()
+                self._asked.clear()
+                answer = await self._reload(patient=True, is_said=is_asked)
+                if self._settling.waiting() is None:
+                    continue
+                if self._settling.gets_overdue():
+                    self._refuse(tuple(Problem(**each) for each in answer["problems"]))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._settling.pause()):
+                        await self._asked.wait()
         finally:
             self._background = None
 
-    async def reload(self, *, patient: bool = False) -> dict[str, Any]:
+    async def reload(self) -> dict[str, Any]:
         """Reads the file again; a good one is in force when this returns. The answer says what
-        changed, or the problems. `patient`: a file that is missing may be in the middle of being
-        replaced, and is waited for."""
-        async with self._busy:
-            with self._systemd.reloading():
-                return await self._reload(patient=patient)
+        changed, or the problems. A file that is still being saved after a while is loaded later,
+        and the answer says so."""
+        until = self._clock.now().mono + settling.PERSON_LIMIT
+        answer = await self._reload()
+        while self._settling.waiting() is not None and self._clock.now().mono < until:
+            await asyncio.sleep(settling.SOON)
+            answer = await self._reload()
+        if self._settling.waiting() is not None:
+            self.reload_soon()
+        return answer
 
-    async def _reload(self, *, patient: bool) -> dict[str, Any]:
+    async def _reload(self, *, patient: bool = False, is_said: bool = True) -> dict[str, Any]:
+        """`patient`: a file that is missing may be in the middle of being replaced, and is waited
+        for. `is_said`: to systemd, which is not told of each look at a file that is saved."""
+        async with self._busy:
+            with self._systemd.reloading() if is_said else contextlib.nullcontext():
+                return await self._reload_now(patient=patient)
+
+    async def _reload_now(self, *, patient: bool) -> dict[str, Any]:
         if patient:
             await self._until_there()
         reading, fresh = await self._read()
+        is_new = not self._is_in_force(reading)
+        if is_new and (against := self._settling.judge(reading.save)):
+            if not against.for_now:
+                self._refuse((self._problem_of(against),))
+            return self._unchanged((self._problem_of(against),))
+        self._settling.settle()
         if reading.refused:
-            self._refuse(reading)
-            return self._answer(reading, Diff(unchanged=len(self._tasks)))
+            self._refuse(reading.problems)
+            return self._unchanged(reading.problems)
         tasks = self._assemble(reading, fresh)
         found, then = diff(self._tasks, tasks), self._loop.scheduler.effects(tasks)
-        if self._is_in_force(reading):
+        if not is_new:
+            self._settling.take(reading.save)
+            self._adopt(reading.zone)
             self._problem = ""
             self._systemd.stand_well()
         else:
             self._warn(reading)
             await self._take(reading, tasks)
-        return self._answer(reading, found, then)
+        return reloaded.answer(reading, found, then, version=self.version())
 
     async def rehearse(self, file: str | None = None) -> dict[str, Any]:
         """What a reload would change, and what would become of each run; changes nothing.
         `file`: the path of one that would be put in place of the service's own."""
         async with self._busy:
             reading, fresh = await self._read(file)
+            is_ours = file in (None, self.settings.task_file)
+            is_new = not self._is_in_force(reading)
+            if is_new and (against := self._settling.rehearse(reading.save, is_ours=is_ours)):
+                return self._unchanged((self._problem_of(against),))
             if reading.refused:
-                return self._answer(reading, Diff(unchanged=len(self._tasks)))
+                return self._unchanged(reading.problems)
             tasks = self._assemble(reading, fresh)
             found, then = diff(self._tasks, tasks), self._loop.scheduler.effects(tasks)
-            return self._answer(reading, found, then)
+            return reloaded.answer(reading, found, then, version=self.version())
 
-    def _answer(
-        self, reading: Reading, found: Diff, then: tuple[Effect, ...] = ()
-    ) -> dict[str, Any]:
-        return {
-            "accepted": not reading.refused,
-            "problems": [asdict(problem) for problem in reading.problems],
-            "added": found.added,
-            "removed": found.removed,
-            "changed": found.changed,
-            "unchanged": found.unchanged,
-            "runs": [asdict(effect) for effect in then],
-            "hash": reading.hash,
-            "version": self.version(),
-        }
+    def _unchanged(self, problems: tuple[Problem, ...]) -> dict[str, Any]:
+        return reloaded.unchanged(problems, len(self._tasks), version=self.version())
 
     def _is_in_force(self, reading: Reading) -> bool:
         """Whether nothing is new: the same bytes, and the same tasks of them for this host."""
         current = self._version
         same = current is not None and current.reading.hash == reading.hash
         return same and current is not None and current.reading.order == reading.order
+
+    def _problem_of(self, against: Doubt) -> Problem:
+        return settling.problem(against, self.settings.task_file)
+
+    async def _first_reading(self) -> tuple[Reading, dict[str, Task]]:
+        """Raises TaskFileError when the file is being written all the time."""
+        while True:
+            reading, fresh = await self._read()
+            if (against := self._settling.judge(reading.save)) is None:
+                return reading, fresh
+            if self._settling.is_over(settling.START_LIMIT):
+                raise TaskFileError((self._problem_of(against),))
+            await asyncio.sleep(settling.SOON)
 
     async def _until_there(self) -> None:
         """A file that is missing may come back in a moment; the reader says so if it does not."""
@@ -166,6 +204,7 @@ class Loader:
             "commit": current.reading.commit if current else None,
             "loaded_at": rfc3339(current.at) if current else None,
             "problem": self._problem or None,
+            "waiting": self._settling.waiting(),
             "elsewhere": current.reading.elsewhere if current else 0,
         }
 
@@ -178,7 +217,9 @@ class Loader:
         since: dict[str, FireTime] | None = None, rebooted: bool = False,
     ) -> None:  # fmt: skip
         """The good file is in force from here on."""
+        self._adopt(reading.zone)
         self._tasks = {task.name: task for task in tasks}
+        self._settling.take(reading.save)
         self._version = Version(reading=reading, at=self._clock.now().wall)
         self._problem = ""
         await self._loop.ask(
@@ -192,11 +233,17 @@ class Loader:
             )
         )
 
-    def _refuse(self, reading: Reading) -> None:
-        first = reading.problems[0]
+    def _adopt(self, found: HostZone) -> None:
+        before = zone.current().key
+        zone.adopt(found)
+        if found.key != before:
+            self._tell(HostZoneChanged(zone=found.key, before=before))
+
+    def _refuse(self, problems: tuple[Problem, ...]) -> None:
+        first = problems[0]
         self._problem = f"{first.place()}: {first.message}"
         version = self._version.reading.hash if self._version else ""
-        self._tell(ReloadRefused(version=version, problems=reading.problems))
+        self._tell(ReloadRefused(version=version, problems=problems))
 
     def _warn(self, reading: Reading) -> None:
         for problem in reading.problems:
@@ -248,6 +295,7 @@ class Loader:
         process.stdin.write(request.to_json().encode() + b"\n")
         process.stdin.close()
         reading: Reading = unpack(await self._frame(process.stdout))
+        zone.know(reading.zone)
         fresh: dict[str, Task] = {}
         for _ in range(reading.frames):
             fresh |= {task.name: task for task in unpack(await self._frame(process.stdout))}
@@ -261,11 +309,3 @@ class Loader:
         file = self.settings.task_file
         problem = Problem(file=file, line=0, column=0, key="", message=reason, hint=hint)
         return Reading(problems=(problem,), refused=True)
-
-
-def _decided(
-    known: Mapping[str, tuple[str, FireTime]], tasks: tuple[Task, ...]
-) -> dict[str, FireTime]:
-    """Up to where an earlier service decided each task's fires, if it had the same definition."""
-    found = ((task.name, task.digest, known.get(task.name)) for task in tasks)
-    return {name: last[1] for name, digest, last in found if last and last[0] == digest}

@@ -39,13 +39,27 @@ class LogFile:
         self._torn = False  # half a line stands at the end, and could not be taken back
         self._closed = False
         self._fd = -1
-        self.reopen()
+        self._open()
 
     def reopen(self) -> None:
+        """After a rotation. A file that cannot be opened is said by `failing`."""
         if self._closed:
             return
+        try:
+            self._open()
+        except OSError as error:
+            self._fail(error)
+
+    def _open(self) -> None:
+        """The folder is made where somebody took it away. Raises OSError."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        fd = os.open(self._path, flags, 0o600)
+        try:
+            fd = os.open(self._path, flags, 0o600)
+        except FileNotFoundError:
+            folder = os.path.dirname(self._path)
+            os.mkdir(folder, 0o700)
+            os.chmod(folder, 0o750)  # noqa: S103  # the group reads logs, whatever the umask
+            fd = os.open(self._path, flags, 0o600)
         os.fchmod(fd, 0o640)  # readable for the group, whatever our umask
         if self._fd >= 0:
             os.close(self._fd)
@@ -97,7 +111,7 @@ class LogFile:
 
     def _say_lost(self) -> None:
         if self._moved():
-            self.reopen()
+            self._open()
         if self._failed is not None:
             lost = f"{count(self._lost, 'line')} could not be written"
             event = PartRecovered(part="the log", lost=lost)

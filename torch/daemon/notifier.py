@@ -13,6 +13,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
+from torch import zone
 from torch.daemon.output import Outputs
 from torch.message import Message, MessageKind
 from torch.notice import Notice
@@ -83,6 +84,7 @@ class Notifier:
         process = await asyncio.create_subprocess_exec(
             *wire.argv(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL, cwd="/", start_new_session=True,
+            env=zone.environ(os.environ),
         )  # fmt: skip
         try:
             with contextlib.suppress(OSError):

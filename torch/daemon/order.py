@@ -18,7 +18,7 @@ from torch.clock import rfc3339
 from torch.daemon.env_file import read_env_file
 from torch.reaper.wire import Order
 from torch.run import Run
-from torch.task import Task, Via
+from torch.task import Privileges, Task, Via
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SHELL = "/bin/sh"
@@ -108,7 +108,9 @@ class Orders:
             return []
         options = [f"--regid={gid}"]
         if user is not None:
-            options += [f"--reuid={user.pw_uid}", "--init-groups", "--no-new-privs"]
+            options += [f"--reuid={user.pw_uid}", "--init-groups"]
+            if task.privileges is Privileges.DROP:
+                options.append("--no-new-privs")
         else:
             options += ["--clear-groups"]
         return [_program("setpriv"), *options, "--"]

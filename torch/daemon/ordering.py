@@ -89,7 +89,7 @@ class Ordering:
             return
         except Exception as error:  # noqa: BLE001  # one that fails must not stop the others
             reason = f"a fault of torch's own: {error!r}"
-            self._post(NotStarted(run_id=run.id, reason=reason))
+            self._post(NotStarted(run_id=run.id, reason=reason, of_host=True))
             return
         self._children[run.id] = Child(run=run, task=task, start=start, link=ours)
         ours.send_packed(order.pack())

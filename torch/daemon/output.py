@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Collection
 
+from torch.report.text import last_lines
 from torch.run import Run
 from torch.task import Task
 
@@ -46,12 +47,19 @@ class Outputs:
         return _tail(self.path_of(task, run_id), lines)
 
     def _remove_oldest(self, folder: str, task: str, keep: int, live: Collection[str]) -> None:
+        """A folder that somebody made here is neither counted nor removed, and keeps no file from
+        being removed."""
         with os.scandir(folder) as entries:
-            files = [(e.stat().st_mtime_ns, e.path) for e in entries if e.name[:-4] not in live]
-            surplus = len(files) - keep
-            for _, path in sorted(files)[: max(surplus, 0)]:
+            files = [
+                (e.stat(follow_symlinks=False).st_mtime_ns, e.path)
+                for e in entries
+                if e.name[:-4] not in live and not e.is_dir(follow_symlinks=False)
+            ]
+        surplus = max(len(files) - keep, 0)
+        for _, path in sorted(files)[:surplus]:
+            with contextlib.suppress(OSError):
                 os.unlink(path)
-            self._kept[task] = len(files) - max(surplus, 0) + len(live)
+        self._kept[task] = len(files) - surplus + len(live)
 
 
 def _tail(path: str, lines: int) -> tuple[str, ...]:
@@ -62,4 +70,4 @@ def _tail(path: str, lines: int) -> tuple[str, ...]:
             text = file.read(TAIL_BYTES)
     except OSError:
         return ()
-    return tuple(text.decode("utf-8", "replace").splitlines()[-lines:]) if lines else ()
+    return last_lines(text, lines)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from torch import __version__
+from torch import __version__, zone
 from torch.clock import Clock, rfc3339
 from torch.daemon import status
 from torch.daemon.load import Loader
@@ -133,6 +133,7 @@ class Requests:
             "address": self._address,
             "address_given": self._loader.settings.address is not None,
             "host": socket.gethostname(),
+            "timezone": zone.current().key,
             "torch": __version__,
             "unit": self._unit and {"name": self._unit[0], "user": self._unit[1]},
             "version": self._loader.version(),
@@ -175,7 +176,7 @@ class Requests:
         return status.upcoming(self._view(name), self._clock.now(), most)
 
     async def _file(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"file": self._loader.settings.task_file}
+        return {"file": self._loader.settings.task_file, "timezone": zone.current().key}
 
     # ── changing ──────────────────────────────────────────────────────────────────────────
 

@@ -17,6 +17,7 @@ import resource
 import select
 from collections.abc import Iterator
 
+from torch import zone
 from torch.clock import SystemClock
 from torch.daemon import folders, signals
 from torch.daemon.address import primary_address
@@ -60,6 +61,7 @@ take, and too short for a person to change the plan."""
 async def serve(settings: Settings, *, foreground: bool, readiness: Readiness, wish: Asked) -> None:
     """Runs one service until it is told to stop. Raises TorchError if it cannot start."""
     clock = SystemClock()
+    zone.current()  # a TZ that means nothing is refused before anything is written in UTC
     async with contextlib.AsyncExitStack() as parts:
         systemd = Systemd(wish, monotonic_usec=clock.monotonic_usec)
         parts.callback(systemd.close)

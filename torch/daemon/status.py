@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from heapq import nsmallest
 from typing import Any
 
+from torch import zone
 from torch.clock import Now, rfc3339
 from torch.run import Run
 from torch.schedule.expression import Expression
@@ -101,6 +102,7 @@ def of_task(view: TaskView, now: Now) -> dict[str, Any]:
         "last": _last(view),
         "next": rfc3339(view.next),
         "schedule": [schedule.text for schedule in task.schedule],
+        "timezone": task.timezone if task.schedule else None,
         "description": task.description,
         "owner": task.owner,
         "labels": dict(task.labels),
@@ -121,6 +123,7 @@ def _in_brief(view: TaskView) -> dict[str, Any]:
         "next": rfc3339(view.next),
         "schedule": [schedule.text for schedule in task.schedule],
         "runs": [],
+        **({"timezone": task.timezone} if task.timezone != zone.current().key else {}),
     }
 
 

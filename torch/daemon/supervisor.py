@@ -23,6 +23,7 @@ from torch.daemon.output import Outputs
 from torch.daemon.printing import Printing
 from torch.daemon.reapers import Reapers
 from torch.daemon.recover import Left
+from torch.daemon.refusals import is_hosts
 from torch.daemon.shims import Shims
 from torch.daemon.stopping import Stopping
 from torch.daemon.unforked import unforked
@@ -178,7 +179,7 @@ class Supervisor:
             self._unrecorded[child.run.id] = child.link
         if child.stopping:
             reason = _WITHDRAWN
-        self._post(NotStarted(run_id=child.run.id, reason=reason))
+        self._post(NotStarted(run_id=child.run.id, reason=reason, of_host=is_hosts(reason)))
 
     def _finish(self, child: Child) -> None:
         run, run_id = child.run, child.run.id

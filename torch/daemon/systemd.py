@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from torch.event import (
     Event,
     ReloadRefused,
+    ReloadWaiting,
     SelfReported,
     ServiceReady,
     ServiceStopped,
@@ -34,7 +35,7 @@ BEAT = 20.0
 """Seconds between two beats while we start or stop; the unit's limits must be longer."""
 
 _VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-_STANDING = (ServiceReady, TasksReloaded, ReloadRefused, SelfReported)
+_STANDING = (ServiceReady, TasksReloaded, ReloadRefused, ReloadWaiting, SelfReported)
 
 
 @dataclass(frozen=True, slots=True)

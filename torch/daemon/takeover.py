@@ -44,6 +44,7 @@ class Takeover:
             Recovered(
                 found=tuple(each.found for each in left),
                 in_force=in_force,
+                coming=tasks,
                 paused=past.paused,
                 last=past.last,
                 watermark=past.watermark,

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from torch.clock import rfc3339
 from torch.history.reader import reading
+from torch.run import lateness
 
 _COLUMNS = (
     "id task fire_time last_fire count trigger attempt state outcome exit_code signal reason "
-    "pid started_at ended_at version not_before fate max_rss cpu_seconds"
+    "pid started_at ended_at version not_before fate max_rss cpu_seconds due_at"
 )
 _BAD = "outcome NOT IN ('succeeded', 'skipped')"  # the words of the indexes run_bad…
 _RAN = "(outcome IS NULL OR outcome NOT IN ('skipped', 'missed'))"  # those of run_ran_by_task
@@ -46,13 +47,13 @@ class RunRow:
     fate: str | None = None  # the outcome it will have: it was told to stop
     max_rss: int | None = None  # bytes, the peak of its largest process
     cpu_seconds: float | None = None
+    due_at: float | None = None  # it was to begin then, and not at its fire time
 
     @property
     def lateness(self) -> float | None:
-        """Seconds between the fire time and the start; None where one of them is missing."""
-        if self.started_at is None or self.fire_time is None:
-            return None
-        return self.started_at - self.fire_time
+        """As `torch.run.lateness`; None for a retry of which nobody wrote down when it was due."""
+        due = self.fire_time if self.due_at is None and self.attempt == 1 else self.due_at
+        return lateness(self.started_at, due)
 
     def as_json(self) -> dict[str, object]:
         late = self.lateness

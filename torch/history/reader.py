@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from torch.errors import NotPermitted, NotRunning, SettingsError, TorchError, TryAgain
 
-SCHEMA = 4
+SCHEMA = 5
 """What a reader understands: the store's SCHEMA_VERSION, without the import of the store."""
 
 

@@ -41,7 +41,17 @@ WHERE id = ? AND state = 'finished' AND outcome = ? AND count <= ?
 def insert(db: sqlite3.Connection, entry: Entry, *, at: float, boot_id: str) -> bool:
     """Writes a row; False: its firing has one already. A run that has its own and has not ended
     (it was made anew from its progress, before the core could say the rest) keeps that. A row of
-    fires that never became runs grows: the same row again, with a larger count."""
+    fires that never became runs grows: the same row again, with a larger count; and it begins with
+    the first of its fires that has none."""
+    rest: Entry | None = entry
+    while rest is not None:
+        if _insert(db, rest, at=at, boot_id=boot_id):
+            return True
+        rest = rest.shorter()
+    return False
+
+
+def _insert(db: sqlite3.Connection, entry: Entry, *, at: float, boot_id: str) -> bool:
     run, ending = entry.run, entry.ending
     row = (
         run.id, run.task, run.fire_time, entry.last, entry.count, run.trigger.value,
@@ -63,7 +73,8 @@ _MOVE = {
     Step.OFFERED: "not_before = NULL, boot_id = :boot_id, "
                   "digest = iif(:digest = '', digest, :digest)",
     Step.STARTED: "state = iif(state = 'stopping', state, 'running'), not_before = NULL, "
-                  "pid = coalesce(:pid, pid), started_at = :at",
+                  "pid = coalesce(:pid, pid), started_at = :at, "
+                  "due_at = coalesce(:due, due_at)",
     Step.STOPPING: "state = 'stopping', fate = :outcome, reason = :reason, "
                    "stopping_at = coalesce(stopping_at, :at)",
     Step.ENDED: "state = 'finished', fate = NULL, ended_at = :at, outcome = :outcome, "
@@ -71,7 +82,8 @@ _MOVE = {
                 "max_rss = :max_rss, cpu_seconds = :cpu_seconds, "
                 "pid = iif(:never_began, NULL, coalesce(:pid, pid)), "
                 "started_at = iif(:never_began, NULL, coalesce(:began, started_at)), "
-                "not_before = iif(:began IS NULL, not_before, NULL)",
+                "not_before = iif(:began IS NULL, not_before, NULL), "
+                "due_at = coalesce(:due, due_at)",
 }  # fmt: skip
 _MOVE_SQL = {
     step: f"UPDATE run SET {change} WHERE id = :id AND state <> 'finished'"
@@ -86,8 +98,8 @@ _STATES = {
 _ANEW = """
 INSERT OR IGNORE INTO run (id, task, fire_time, trigger, attempt, state, outcome, fate,
                            exit_code, signal, reason, pid, recorded_at, started_at, ended_at,
-                           version, boot_id, max_rss, cpu_seconds)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                           version, boot_id, max_rss, cpu_seconds, due_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -111,6 +123,7 @@ def advance(
     pid = progress.pid if begun is None else begun.pid
     values = {
         "began": begun.at if begun is not None else None,
+        "due": progress.due if begun is None else begun.due,
         "id": progress.run.id, "pid": pid, "at": progress.at, "outcome": outcome,
         "exit_code": exit_code, "signal": signal, "reason": reason, "boot_id": boot_id,
         "digest": progress.digest, "never_began": progress.never_began, "max_rss": max_rss,
@@ -125,6 +138,7 @@ def advance(
         outcome if ended else None, None if ended else outcome, exit_code, signal, reason,
         pid, at, progress.at if step is Step.STARTED else progress.started_at,
         progress.at if ended else None, run.version, boot_id, max_rss, cpu_seconds,
+        values["due"],
     )  # fmt: skip
     db.execute(_ANEW, row)
 

@@ -27,7 +27,7 @@ from torch.history.prune import Limits, Slice
 from torch.run import Ending, Run
 from torch.schedule.record import File, Paused, Record
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from torch.clock import is_zone
 from torch.importing import exports
 from torch.importing.draft import Original, Remark, Value
+from torch.zone import is_zone
 
 SHELL = "/bin/sh"
 

@@ -21,4 +21,7 @@ def review(command: str | tuple[str, ...], user: str) -> list[str]:
     found = _WANTING.search(text[:_LOOK]) if user else None
     if found is None:
         return []
-    return [f"a task with 'user' cannot gain privileges, which '{found[1]}' may need"]
+    return [
+        f"a task with 'user' cannot gain privileges, which '{found[1]}' may need;"
+        " 'privileges: keep' allows it"
+    ]

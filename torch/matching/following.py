@@ -24,7 +24,8 @@ KEPT_LINES, KEPT_BYTES = 5, 500
 
 @dataclass(slots=True)
 class Find:
-    """`count` lines matched; `offset` is the byte behind the last of them."""
+    """`count` lines matched; `offset` is the byte behind the last of them, which the first byte of
+    the line's end is counted to."""
 
     pattern: str
     lines: list[str] = field(default_factory=list)
@@ -66,7 +67,7 @@ class Following:
         data = self._next_piece()
         if not data:
             return self._at > before  # nothing but zeros so far: text may stand behind them
-        end = data.rfind(b"\n") + 1
+        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if not end and (complete or len(data) >= LONGEST):
             end = len(data)  # a last line without its end, or one that is too long
         elif end < len(data) and complete and len(data) < PIECE:
@@ -89,6 +90,8 @@ class Following:
             if size <= self._at:  # less: its head was cut off, and `cut` will say how much
                 return b""
             self._at = os.lseek(self._fd, self._at, os.SEEK_DATA)
+            if self._at and os.pread(self._fd, 2, self._at - 1) == b"\r\n":
+                self._at += 1  # the rest of an end of a line that was seen when it began
             data = os.pread(self._fd, PIECE, self._at)
         except OSError as error:
             if error.errno == errno.ENXIO:  # nothing but a hole from here on
@@ -110,4 +113,12 @@ class Following:
         find.count += 1
         find.offset = offset
         if len(find.lines) < KEPT_LINES:
-            find.lines.append(line[:KEPT_BYTES].decode("utf-8", "replace"))
+            find.lines.append(_shown(line))
+
+
+def _shown(line: bytes) -> str:
+    """Cut between two characters."""
+    end = KEPT_BYTES
+    while KEPT_BYTES - 3 < end < len(line) and line[end] & 0xC0 == 0x80:
+        end -= 1
+    return line[:end].decode("utf-8", "replace")

@@ -1,8 +1,9 @@
 """A pattern of `alert_on` and of `torch logs --grep`: what is allowed in one, and where it matches.
 
 Owns the dialect, which is RE2's: no reference to a group, no look-around, and in return a time
-that is linear in the text, whatever the pattern. Must not know files. The engine is imported when
-the first pattern is compiled: a file without patterns does not pay for it.
+that is linear in the text, whatever the pattern; and what a line is: it ends at LF, CR or CR LF,
+so that each state of a progress bar is one. Must not know files. The engine is imported when the
+first pattern is compiled: a file without patterns does not pay for it.
 """
 
 from __future__ import annotations
@@ -43,24 +44,38 @@ class Pattern:
         self.text = text
 
     def is_in(self, line: bytes) -> bool:
-        return self._line.search(line) is not None
+        """Whether a line matches, or one of those that carriage returns make of it."""
+        return any(self._line.search(_text(each)) for each in line.splitlines() or (line,))
 
     def lines(self, piece: bytes) -> list[tuple[int, bytes]]:
-        """The lines of `piece` that it matches, each with the offset behind it. A piece in which
+        """The lines of `piece` that it matches, each with the offset behind the first byte of its
+        end, which is the same whether or not the LF of CR LF is there yet. A piece in which
         nothing matches, which is nearly every one, costs a single search."""
         if self._piece is not None:
-            plain = piece.replace(b"\r\n", b"\n") if b"\r" in piece else piece
-            if self._piece.search(plain) is None:
+            plain = piece
+            if b"\r" in piece:
+                plain = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            if self._piece.search(_text(plain)) is None:
                 return []
         found, at = [], 0
-        lines = piece.split(b"\n")
-        if not lines[-1]:
-            lines.pop()  # behind the last end of a line there is no line
-        for line in lines:
-            at += len(line) + 1
-            if self._line.search(line.removesuffix(b"\r")) is not None:
-                found.append((min(at, len(piece)), line))
+        for whole in piece.splitlines(keepends=True):  # of bytes: at \n, \r and \r\n alone
+            line = whole.removesuffix(b"\n").removesuffix(b"\r")
+            if self._line.search(_text(line)) is not None:
+                found.append((min(at + len(line) + 1, len(piece)), line))
+            at += len(whole)
         return found
+
+
+def _text(line: bytes) -> bytes:
+    """What is looked through: the engine stops at a byte that is not UTF-8, so such a byte is an
+    unknown character. Its Latin-1 mode would take a letter of a pattern for several."""
+    if line.isascii():
+        return line
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return line.decode("utf-8", "replace").encode()
+    return line
 
 
 def _say(text: str, error: Exception) -> str:

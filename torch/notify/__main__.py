@@ -17,7 +17,7 @@ from torch.message import Message
 from torch.notify.fitting import fit
 from torch.notify.guard import Guard
 from torch.notify.wire import ORDER_LIMIT, Result, answer, read_order
-from torch.taskfile.private import read_private
+from torch.taskfile.private import read_private_text
 
 URL_LIMIT = 8192
 
@@ -69,7 +69,7 @@ def _url(channel: Channel) -> str:
     """The URL of a channel, of its file if it has one: the first line that says anything."""
     if not channel.file:
         return str(channel.target)
-    text = read_private(channel.file, limit=URL_LIMIT).decode("utf-8", "replace")
+    text = read_private_text(channel.file, limit=URL_LIMIT)
     lines = (line.strip() for line in text.splitlines())
     url = next((line for line in lines if line and not line.startswith("#")), "")
     if not url:

@@ -172,13 +172,15 @@ def _what(error: OSError) -> str:
 
 
 def open_output(path: str) -> int:
-    """Appends; the folder is made where it is missing. Raises OSError."""
+    """Appends; its folder, the one above it, and that of the log are made where they are missing.
+    Raises OSError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         fd = os.open(path, flags, 0o600)
     except FileNotFoundError:
         folder = os.path.dirname(path)
-        for each in (os.path.dirname(folder), folder):
+        above = os.path.dirname(folder)
+        for each in (os.path.dirname(above), above, folder):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(each, 0o700)
                 os.chmod(each, 0o750)  # noqa: S103  # the group reads logs, whatever the umask

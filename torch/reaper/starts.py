@@ -19,7 +19,7 @@ from torch.reaper.journal import Journal
 from torch.reaper.output import Output
 from torch.reaper.pump import Pump, Source
 from torch.reaper.runs import Run, Table, started
-from torch.reaper.spawning import Refused, Spawner
+from torch.reaper.spawning import Refused, Spawner, open_output
 from torch.reaper.wire import Order
 
 SPIN = 0.001
@@ -135,10 +135,17 @@ class Starts:
         self._pump.add(run.source)
 
     def _has_output(self, run: Run, order: Order) -> None:
-        """Somebody may have taken its FIFO away since. Raises Refused: it cannot be read."""
+        """Somebody may have taken its FIFO away since. Raises Refused: it cannot be read.
+
+        A run that would write a file that cannot be made prints into a FIFO like others: what it
+        prints is lost, which is said, and the run is not."""
         source = run.source
         assert source is not None  # noqa: S101
-        if source.path and not os.path.lexists(source.path):
+        if order.direct and not _can_be_made(order.output):
+            self._pump.ask("drop", source)
+            order.direct = False
+            self._make_output(run, order)
+        elif source.path and not os.path.lexists(source.path):
             self._pump.ask("drop", source)
             self._make_output(run, order)
         elif source.problem:
@@ -207,3 +214,11 @@ class Starts:
             self._tell(*started(run))
         self._new.clear()
         self._said = 0
+
+
+def _can_be_made(output: str) -> bool:
+    try:
+        os.close(open_output(output))
+    except OSError:
+        return False
+    return True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+
+from torch import zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +28,4 @@ class Instants:
         return self.full(at).partition(" ")[2] if same else self.full(at)
 
     def _local(self, at: float) -> datetime:
-        return datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(self.zone))
+        return datetime.fromtimestamp(at, UTC).astimezone(zone.of(self.zone))

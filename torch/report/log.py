@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from torch import event as facts
+from torch import zone
 from torch.clock import rfc3339
 from torch.event import Event
 from torch.report.text import count, duration, harmless, json_line, logfmt_value
@@ -34,8 +35,12 @@ def sentence(event: Event) -> str:
             first = problems[0]
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             return f"task file refused, nothing changed: {first.place()}: {first.message}{more}"
+        case facts.ReloadWaiting(reason=reason):
+            return f"waiting for the task file: {reason}"
         case facts.TaskFileWarned(problem=problem):
             return f"{problem.place()}: {problem.message}"
+        case facts.HostZoneChanged(zone=name, before=before):
+            return f"the host's time zone is now {name} (before: {before})"
         case facts.RunStarted(run=run, pid=pid, lateness=late):
             return f"{run.task} started, pid {pid}{_lateness(late)}{_by(run)}"
         case facts.RunEnded(run=run, ending=ending, seconds=seconds):
@@ -49,7 +54,7 @@ def sentence(event: Event) -> str:
         case facts.FireSkipped(run=run, reason=reason):
             return f"{run.task} skipped: {reason}"
         case facts.RunAdopted(run=run, pid=pid):
-            return f"{run.task} runs on under this service, pid {pid}"
+            return f"{run.task} runs on under this service" + (f", pid {pid}" if pid else "")
         case facts.RetryPlanned(run=run, delay=delay):
             return f"{run.task} is tried again in {duration(delay)}, attempt {run.attempt}"
         case facts.TaskPaused(task=task, until=until):
@@ -124,6 +129,8 @@ def level(event: Event) -> str:
             return WARN
         case facts.FiresMissed() | facts.ClockStepped() | facts.TaskFileWarned():
             return WARN
+        case facts.HostZoneChanged():
+            return WARN
         case facts.FireSkipped() | facts.RunStopping(by_force=True):
             return WARN
         case facts.ServiceStopped(left=left):
@@ -187,7 +194,8 @@ def _details(event: Event) -> Iterator[tuple[str, Any]]:
         elif name == "problems":
             yield "problems", [f"{p.place()}: {p.message}" for p in value]
         elif name in _INSTANTS:
-            yield name, rfc3339(value)
+            if value is not None:  # a pause without an end
+                yield name, rfc3339(value)
         elif name in ("notice", "notices"):
             notices = value if isinstance(value, tuple) else (value,)
             yield "tasks", list(dict.fromkeys(notice.task for notice in notices))
@@ -210,7 +218,7 @@ def _ended(ending: Ending) -> str:
             return f"failed, killed by signal {ending.signal}{why}"
         case Outcome.FAILED if ending.exit_code == 127:
             return "failed, exit code 127 (its command was not found)"
-        case Outcome.FAILED:
+        case Outcome.FAILED if ending.exit_code is not None:
             return f"failed, exit code {ending.exit_code}{why}"
         case Outcome.TIMED_OUT:
             return f"timed out{why}"
@@ -256,8 +264,13 @@ def _stamp(wall: float) -> str:
     return f"{text[:19]}.{thousandths:03}{text[19:]}"
 
 
+def _fire_time(at: int | None) -> str | None:
+    return _shown(at, zone.current().key)
+
+
 @lru_cache(maxsize=4)  # many runs of one second are told one after the other
-def _fire_time(at: int) -> str | None:
+def _shown(at: int | None, _zone: str) -> str | None:
+    """The zone is the host's, and another after a reload that found it changed."""
     return rfc3339(at)
 
 

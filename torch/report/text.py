@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%,-]+\Z")
 
@@ -18,6 +19,21 @@ def harmless(text: str) -> str:
 
 def _shown(character: str) -> bool:
     return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def last_lines(output: bytes, most: int) -> tuple[str, ...]:
+    """At most so many of the last lines, each as `last_written`. Only LF begins a new one: a form
+    feed or a line separator of Unicode is text. Their control characters are still in them."""
+    lines = output.removesuffix(b"\n").split(b"\n") if output and most else []
+    return tuple(last_written(line.decode("utf-8", "replace")) for line in lines[-most:])
+
+
+def last_written(line: str, wanted: Callable[[str], bool] = bool) -> str:
+    """What a line says in the end: the last text in it that is not overwritten, as a terminal
+    shows it. A progress bar writes its line again and again, with a carriage return between. Of
+    several texts the last one that is `wanted`."""
+    texts = [text for text in line.split("\r") if text.strip()]
+    return next(filter(wanted, reversed(texts)), "")
 
 
 def duration(seconds: float) -> str:

@@ -71,15 +71,16 @@ class Admission:
 
     def admit(
         self, run: Run, task: Task, now: Now, answer: Answer, *,
-        recorded: bool = False, at: FireTime | None = None,
+        recorded: bool = False, at: FireTime | None = None, due: float | None = None,
     ) -> LiveRun:  # fmt: skip
         """The run has a slot, and starts, `at` its second if that is still to come. `recorded`:
-        it has its row, which says from here on that it waits no longer."""
+        it has its row, which says from here on that it waits no longer. `due`: when it was to
+        begin, if it had been put off."""
         if recorded:
             answer.offered(run, task, at=now.wall)
         else:
             answer.intend(run, task)
-        return self._live.reserve(run, task, answer, at=at)
+        return self._live.reserve(run, task, answer, at=at, due=due)
 
     def admit_ahead(self, state: TaskState, fire: FireTime, now: Now, answer: Answer) -> bool:
         """A fire of the coming instant starts at it, if nothing is in doubt: no slot is missing,
@@ -97,11 +98,12 @@ class Admission:
     def offer(
         self, state: TaskState, run: Run, now: Now, answer: Answer, *,
         in_turn: bool = False, recorded: bool = False, wanted: float | None = None,
+        due: float | None = None,
     ) -> None:  # fmt: skip
         """Gives one fire its disposition. `in_turn`: it waits where the policy would skip it;
-        `recorded`: it has its row already. `wanted`: that row says that a reaper was told of
-        it; if it waits now, the row says so again, and since when: else it could be taken for a
-        run that has a slot."""
+        `due`: as in `admit`; `recorded`: it has its row already. `wanted`: that row says that a
+        reaper was told of it; if it waits now, the row says so again, and since when: else it
+        could be taken for a run that has a slot."""
         if not in_turn:
             self._waiting.supersede(state, run, now, answer)
         found = self.ask(state, run.trigger, now, fire_time=run.fire_time, in_turn=in_turn)
@@ -111,7 +113,7 @@ class Admission:
         if found.says is not Says.HOLD:
             state.held = None
         if found.says is Says.GO:
-            self.admit(run, state.task, now, answer, recorded=recorded)
+            self.admit(run, state.task, now, answer, recorded=recorded, due=due)
         elif found.says is Says.SKIP:
             self._waiting.skip(run, found.reason, now, answer, recorded=recorded)
         else:
@@ -125,9 +127,10 @@ class Admission:
     def due(self, run_id: str, now: Now, answer: Answer) -> None:
         """A delayed fire's instant has come."""
         state = self._waiting.of(run_id)
+        instant = state.instants.get(run_id) if state is not None else None
         run = self._waiting.unwait(run_id)
         if state is not None and run is not None:
-            self.offer(state, run, now, answer, recorded=True)
+            self.offer(state, run, now, answer, recorded=True, due=instant)
 
     def fill(self, state: TaskState, now: Now, answer: Answer) -> None:
         """Fires that wait take the slots that are free, the oldest first."""
@@ -138,7 +141,7 @@ class Admission:
             )  # fmt: skip
             if found.says is Says.GO:
                 self._waiting.unwait(first.id)
-                self.admit(first, state.task, now, answer, recorded=True)
+                self.admit(first, state.task, now, answer, recorded=True, due=now.wall)
             elif found.says is Says.SKIP:
                 self._waiting.unwait(first.id)
                 self._waiting.skip(first, found.reason, now, answer, recorded=True)

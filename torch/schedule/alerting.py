@@ -9,7 +9,7 @@ transaction of the event that it follows from, so a restart tells nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from torch.clock import Now
@@ -18,7 +18,6 @@ from torch.event import (
     Event,
     FireSkipped,
     FiresMissed,
-    RetryPlanned,
     RunEnded,
     RunNotStarted,
     RunStarted,
@@ -33,9 +32,16 @@ from torch.schedule.messages import Matched
 from torch.schedule.outbox import Outbox
 from torch.schedule.record import Trouble, Troubling
 from torch.schedule.state import States, TaskState
+from torch.schedule.troubles import (
+    CRASH_LOOPING,
+    FAILING,
+    MATCHED,
+    MISSED,
+    is_tried_again,
+    reminds,
+    wanted,
+)
 from torch.task import Task
-
-FAILING, CRASH_LOOPING, MISSED, MATCHED = "failing", "crash_looping", "missed", "matched"
 
 
 class Alerts:
@@ -46,9 +52,11 @@ class Alerts:
         self._ids = ids
         self._troubles: dict[str, dict[str, Trouble]] = {}
         self._loaded = False  # before it, ends are of runs that an earlier service left
+        self._coming: Mapping[str, Task] = {}  # of the first file, until it is in force
 
-    def inherit(self, troubles: Iterable[Trouble]) -> None:
-        """What an earlier service had told."""
+    def inherit(self, troubles: Iterable[Trouble], coming: Mapping[str, Task]) -> None:
+        """What an earlier service had told; `coming` are the tasks of the first file, by name."""
+        self._coming = coming
         for trouble in troubles:
             self._troubles.setdefault(trouble.task, {})[trouble.kind] = trouble
 
@@ -100,11 +108,11 @@ class Alerts:
     def loaded(self, answer: Answer) -> None:
         """A file is in force: troubles of tasks that left it, or that nobody is to be told of
         any more, are forgotten."""
-        self._loaded = True
+        self._loaded, self._coming = True, {}
         for name, kinds in list(self._troubles.items()):
             state = self._states.get(name)
-            wanted = _wanted(state.task) if state is not None and state.present else frozenset()
-            for kind in [kind for kind in kinds if kind not in wanted]:
+            kept = wanted(state.task) if state is not None and state.present else frozenset()
+            for kind in [kind for kind in kinds if kind not in kept]:
                 self._end(name, kind, answer)
 
     def record_again(self, answer: Answer) -> None:
@@ -115,20 +123,20 @@ class Alerts:
     def matched(self, message: Matched, now: Now, answer: Answer) -> None:
         """A pattern is told at once, then kept quiet: further matches are counted, and told with
         the first one after `remind_after`."""
-        state = self._states.get(message.task)
-        if state is None:
+        task = self._task(message.task)
+        if task is None:
             return
-        alerts = [alert for alert in state.task.alert_on if alert.pattern == message.pattern]
+        alerts = [alert for alert in task.alert_on if alert.pattern == message.pattern]
         if not alerts:
             return
         channels = [name for alert in alerts for name in alert.notify]
         kind = f"{MATCHED} {message.pattern}"
         known = self._troubles.get(message.task, {}).get(kind)
         count = message.count + (known.count if known else 0)
-        due = known is None or _reminds(known, state.task, now)
+        due = known is None or reminds(known, task, now)
         if due:
             self._post(
-                MessageKind.MATCHED, state.task, channels, now, answer, run=message.run_id,
+                MessageKind.MATCHED, task, channels, now, answer, run=message.run_id,
                 count=count, pattern=message.pattern, lines=message.lines,
                 since=known.told_at if known else None,
             )  # fmt: skip
@@ -150,14 +158,23 @@ class Alerts:
     def _ended(
         self, run: Run, ending: Ending, events: Sequence[Event], now: Now, answer: Answer
     ) -> None:
-        state = self._states.get(run.task)
-        if state is None or (self._loaded and not state.present):
+        task = self._task(run.task)
+        if task is None:
             return
         if ending.outcome in BAD:
-            if not _is_tried_again(run, events):
-                self._fail(state.task, run, ending, now, answer)
-        elif ending.outcome is Outcome.SUCCEEDED and not state.task.policy.is_kept:
-            self._recover(state.task, run, ending, now, answer)
+            if not is_tried_again(run, events):
+                self._fail(task, run, ending, now, answer)
+        elif ending.outcome is Outcome.SUCCEEDED and not task.policy.is_kept:
+            self._recover(task, run, ending, now, answer)
+
+    def _task(self, name: str) -> Task | None:
+        """The definition that says who is told: the one in force, whatever the run began with.
+        What an earlier service left ends before the first file is in force, and is judged by
+        that file, else what it does not want told would be told, forgotten, and told again."""
+        if not self._loaded:
+            return self._coming.get(name)
+        state = self._states.get(name)
+        return state.task if state is not None and state.present else None
 
     def _not_started(self, run: Run, events: Sequence[Event], now: Now, answer: Answer) -> None:
         state = self._states.get(run.task)
@@ -187,24 +204,24 @@ class Alerts:
             )  # fmt: skip
 
     def _crash_looping(self, event: DaemonCrashLooping, now: Now, answer: Answer) -> None:
-        state = self._states.get(event.task)
-        if state is None or not (state.task.on_crash_loop or state.task.on_recovery):
+        task = self._task(event.task)
+        if task is None or not (task.on_crash_loop or task.on_recovery):
             return
-        trouble, told = self._go_on(state.task, CRASH_LOOPING, now, answer)
+        trouble, told = self._go_on(task, CRASH_LOOPING, now, answer)
         if told:
             self._post(
-                MessageKind.CRASH_LOOPING, state.task, state.task.on_crash_loop, now, answer,
+                MessageKind.CRASH_LOOPING, task, task.on_crash_loop, now, answer,
                 run=event.run.id, count=event.failures, since=trouble.since,
             )  # fmt: skip
 
     def _missed(self, event: FiresMissed, now: Now, answer: Answer) -> None:
-        state = self._states.get(event.task)
-        if state is None or not state.task.on_missed:
+        task = self._task(event.task)
+        if task is None or not task.on_missed:
             return
-        trouble, told = self._go_on(state.task, MISSED, now, answer, by=event.count)
+        trouble, told = self._go_on(task, MISSED, now, answer, by=event.count)
         if told:
             self._post(
-                MessageKind.MISSED, state.task, state.task.on_missed, now, answer,
+                MessageKind.MISSED, task, task.on_missed, now, answer,
                 reason=event.reason, count=trouble.count, since=trouble.since,
                 first=event.first, last=event.last,
             )  # fmt: skip
@@ -237,7 +254,7 @@ class Alerts:
     ) -> tuple[Trouble, bool]:
         """The trouble as it is with one more; and whether somebody is told of it now."""
         known = self._troubles.get(task.name, {}).get(kind)
-        due = known is None or _reminds(known, task, now)
+        due = known is None or reminds(known, task, now)
         if known is None:
             known = Trouble(
                 task=task.name, kind=kind, since=now.wall, told_at=now.wall, count=by
@@ -267,30 +284,3 @@ class Alerts:
         if names:
             notice = Notice(id=next(self._ids), kind=kind, task=task.name, at=now.wall, **facts)  # type: ignore[arg-type]
             self._outbox.post(notice, names, now, answer)
-
-
-def _wanted(task: Task) -> frozenset[str]:
-    """The troubles that somebody is told of."""
-    recovery = bool(task.on_recovery)
-    known = {
-        FAILING: bool(task.on_failure) or recovery,
-        CRASH_LOOPING: bool(task.on_crash_loop) or recovery,
-        MISSED: bool(task.on_missed),
-    }
-    patterns = {f"{MATCHED} {alert.pattern}" for alert in task.alert_on}
-    return frozenset({kind for kind, wanted in known.items() if wanted} | patterns)
-
-
-def _reminds(trouble: Trouble, task: Task, now: Now) -> bool:
-    return now.wall - trouble.told_at >= task.remind_after
-
-
-def _is_tried_again(run: Run, events: Sequence[Event]) -> bool:
-    """Whether the same answer plans the next attempt: then nothing has failed for good yet."""
-    return any(
-        isinstance(event, RetryPlanned)
-        and event.run.task == run.task
-        and event.run.fire_time == run.fire_time
-        and event.run.attempt == run.attempt + 1
-        for event in events
-    )

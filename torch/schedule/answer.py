@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch.clock import FireTime
 from torch.event import Event
-from torch.run import Ending, Run, Usage
+from torch.run import Ending, Run, Usage, due_at
 from torch.schedule.messages import Command, Leave, Refuse, Send, Start, Stop, Tell, Watch
 from torch.schedule.record import (
     Defined,
@@ -45,10 +45,11 @@ class Answer:
         self._facts.append(Entry(run=run, digest=task.digest, not_before=not_before))
 
     def dispose(
-        self, run: Run, ending: Ending, *, count: int = 1, last: FireTime | None = None
-    ) -> None:
-        """A row for a fire that never becomes a run."""
-        self._facts.append(Entry(run=run, ending=ending, count=count, last=last))
+        self, run: Run, ending: Ending, *, count: int = 1, last: FireTime | None = None,
+        early: tuple[FireTime, ...] = (),
+    ) -> None:  # fmt: skip
+        """A row for a fire that never becomes a run, or for `count` of them."""
+        self._facts.append(Entry(run=run, ending=ending, count=count, last=last, early=early))
 
     def start(self, run: Run, task: Task, at: FireTime | None) -> None:
         self._starts.append(Start(run=run, task=task, at=at))
@@ -60,8 +61,9 @@ class Answer:
     def offered(self, run: Run, task: Task, *, at: float) -> None:
         self._facts.append(Progress(run=run, step=Step.OFFERED, at=at, digest=task.digest))
 
-    def started(self, run: Run, *, at: float, pid: int) -> None:
-        self._facts.append(Progress(run=run, step=Step.STARTED, at=at, pid=pid))
+    def started(self, run: Run, *, at: float, pid: int, due: float | None = None) -> None:
+        due = None if due == due_at(run) else due
+        self._facts.append(Progress(run=run, step=Step.STARTED, at=at, pid=pid, due=due))
 
     def ended(
         self, run: Run, *, at: float, ending: Ending, started_at: float | None = None,

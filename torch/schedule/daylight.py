@@ -32,11 +32,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
+from torch import zone as zones
 from torch.schedule.fields import Field
 from torch.schedule.stepping import DAY_SECONDS, Plan, next_local
 
@@ -149,7 +149,7 @@ class Zone:
     __slots__ = ("_recent", "tzinfo")
 
     def __init__(self, key: str) -> None:
-        self.tzinfo = ZoneInfo(key)
+        self.tzinfo = zones.of(key)
         self._recent: Span = (0, 0, 0)
 
     def span(self, instant: int) -> Span:
@@ -164,12 +164,12 @@ class Zone:
 
 @lru_cache(maxsize=1024)
 def zone(key: str) -> Zone:
-    """The zone of an IANA name, one object for all; raises what ZoneInfo raises."""
+    """The zone of a key, one object for all; raises as `torch.zone.of` does."""
     return Zone(key)
 
 
 @lru_cache(maxsize=4096)
-def _spans(tzinfo: ZoneInfo, block: int) -> Sequence[Span]:
+def _spans(tzinfo: tzinfo, block: int) -> Sequence[Span]:
     """The spans of one block: a probe every two days, then a search between two that differ.
 
     No zone has had two changes within two days (the closest: Freetown, 1939, four days apart).
@@ -189,7 +189,7 @@ def _spans(tzinfo: ZoneInfo, block: int) -> Sequence[Span]:
     return tuple(zip(starts, [*starts[1:], end], held, strict=True))
 
 
-def _offset(tzinfo: ZoneInfo, instant: int) -> int:
+def _offset(tzinfo: tzinfo, instant: int) -> int:
     """Seconds to add to an instant for local time; beyond the calendar that of its ends."""
     moment = EPOCH + timedelta(seconds=min(max(instant, FIRST), LAST))
     return (moment.astimezone(tzinfo).replace(tzinfo=UTC) - moment) // timedelta(seconds=1)

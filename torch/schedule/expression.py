@@ -69,7 +69,7 @@ class Expression:
         plan = _read_macro(text) if text.startswith("@") else _read_plan(text, hashed)
         try:
             daylight.zone(timezone)
-        except (ValueError, OSError, KeyError):
+        except (ValueError, OSError, LookupError):
             raise ExpressionError(
                 f"{timezone!r} is not a time zone of this host",
                 field="timezone",

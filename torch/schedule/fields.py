@@ -25,6 +25,7 @@ from functools import lru_cache
 from typing import NoReturn
 
 from torch.errors import ExpressionError
+from torch.schedule import misplaced
 
 Range = tuple[int, int, int]
 """First value, last value, step."""
@@ -209,6 +210,8 @@ def _refuse_word(kind: Kind, item: str, text: str) -> NoReturn:
         _refuse(kind, item, "is an empty place in the list")
     if item.startswith("/"):
         _refuse(kind, item, "has nothing before '/'", f"write *{item}")
+    if found := misplaced.meant(kind.name, kind.low, kind.high, item):
+        _refuse(kind, item, *found)
     if not text:
         _refuse(kind, item, "lacks a value")
     if "-" in text:
@@ -218,10 +221,9 @@ def _refuse_word(kind: Kind, item: str, text: str) -> NoReturn:
     if "?" in text:
         _refuse(kind, item, "holds '?', which stands alone and in day or weekday", "write *")
     if not text.isalpha() or not kind.names:
-        letters = "L, L-3, LW and 15W stand in day, 5L and 5#2 in weekday"
-        hint = letters if text.endswith(("l", "w")) or "#" in text else ""
+        hint = misplaced.LETTERS if text.endswith(("l", "w")) or "#" in text else ""
         _refuse(kind, item, "is not a whole number", hint, part=text)
-    hint = nearest(text, kind.names)
+    hint = misplaced.LETTERS if text in ("l", "w", "lw") else nearest(text, kind.names)
     for other in (MONTH, WEEKDAY):
         if not hint and text in other.names:
             hint = f"{text} is a {other.name}; the order is ... day month weekday"

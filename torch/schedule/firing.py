@@ -139,7 +139,7 @@ class Firing:
                 self._waiting.delay(state, run, begin, now, answer)
             else:
                 in_turn = len(plan.start) > 1
-                self._admission.offer(state, run, now, answer, in_turn=in_turn)
+                self._admission.offer(state, run, now, answer, in_turn=in_turn, due=begin)
 
     def _spread(self, task: Task, fire: FireTime) -> float:
         return jitter.offset(task.jitter, task=task.name, host=self._host, fire=fire)
@@ -148,7 +148,7 @@ class Firing:
         run = self._live.name(task.name, Trigger.SCHEDULE, fire_time=missed.first)
         ending = Ending(outcome=Outcome.MISSED, reason=missed.reason)
         last = missed.last if missed.count > 1 else None
-        answer.dispose(run, ending, count=missed.count, last=last)
+        answer.dispose(run, ending, count=missed.count, last=last, early=missed.early)
         answer.tell(
             FiresMissed(
                 task=task.name, first=missed.first, last=missed.last, count=missed.count,

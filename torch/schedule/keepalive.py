@@ -38,6 +38,7 @@ def unwanted(task: Task | None, *, paused: bool) -> str:
 class Slot:
     run_id: str | None = None
     failures: int = 0  # deaths in a row before healthy_after
+    unbegun: int = 0  # starts in a row that the host did not let begin
     not_before: float = 0.0  # monotonic; the back-off
     retry_in: float = 0.0
 
@@ -83,7 +84,8 @@ class Keeper:
         deadlines.add(now.mono + task.restart.healthy_after, Deadline.KEEP, task.name)
 
     def ended(self, ended: LiveRun, task: Task, now: Now, answer: Answer) -> None:
-        """A run died: its slot waits out the back-off, unless it was stopped on purpose."""
+        """A run died: its slot waits out the back-off, unless it was stopped on purpose. That the
+        host did not let one begin is no crash of the task."""
         slot = next((s for s in self.slots if s.run_id == ended.run.id), None)
         if slot is None:
             return
@@ -91,10 +93,13 @@ class Keeper:
         if ended.fate is not None:
             slot.not_before, slot.retry_in = now.mono, 0.0
             return
-        slot.failures = 0 if healthy(ended, task, now) else slot.failures + 1
-        slot.retry_in = restart_delay(task.restart, slot.failures)
+        crashed = not ended.of_host
+        if crashed:
+            slot.failures = 0 if healthy(ended, task, now) else slot.failures + 1
+        slot.unbegun = 0 if crashed else slot.unbegun + 1
+        slot.retry_in = restart_delay(task.restart, slot.failures + slot.unbegun)
         slot.not_before = now.mono + slot.retry_in
-        if slot.failures >= CRASH_LOOP:
+        if crashed and slot.failures >= CRASH_LOOP:
             answer.tell(
                 DaemonCrashLooping(
                     task=task.name, run=ended.run, failures=slot.failures, retry_in=slot.retry_in
@@ -107,7 +112,7 @@ class Keeper:
         for slot in self.slots:
             run = live.get(slot.run_id) if slot.run_id else None
             if run is None:
-                slot.failures, slot.not_before = 0, 0.0
+                slot.failures, slot.unbegun, slot.not_before = 0, 0, 0.0
             elif run.started is not None:
                 self.started(task, deadlines, run.started)
 

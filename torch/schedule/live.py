@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch.clock import FireTime, Now
 from torch.event import RunAdopted, RunEnded, RunStarted, RunStopping
-from torch.run import Ending, Outcome, Run, State, Trigger, move
+from torch.run import Ending, Outcome, Run, State, Trigger, due_at, lateness, move
 from torch.schedule.answer import Answer
 from torch.schedule.deadlines import Deadline, Deadlines
 from torch.schedule.messages import Ended, FoundRun, Trace
@@ -31,6 +31,8 @@ class LiveRun:
     fate: Ending | None = None  # set when we stop it: what its end will be called, and why
     forced: bool = False
     adopted: bool = False  # an earlier service started it
+    of_host: bool = False  # it did not begin, and not by a fault of its task
+    due: float | None = None  # wall seconds; it was to begin then
 
     def seconds(self, mono: float) -> float:
         return mono - self.started.mono if self.started else 0.0
@@ -83,10 +85,12 @@ class LiveRuns:
         )
 
     def reserve(
-        self, run: Run, task: Task, answer: Answer, *, at: FireTime | None = None
-    ) -> LiveRun:
-        """Takes a slot and asks for the start. The intent must be on record, or in `answer`."""
-        live = LiveRun(run=run, task=task)
+        self, run: Run, task: Task, answer: Answer, *, at: FireTime | None = None,
+        due: float | None = None,
+    ) -> LiveRun:  # fmt: skip
+        """Takes a slot and asks for the start. The intent must be on record, or in `answer`.
+        `due`: when it was to begin, if something had put it off."""
+        live = LiveRun(run=run, task=task, due=due_at(run) if due is None else due)
         self._keep(live)
         answer.start(run, task, at)
         return live
@@ -97,7 +101,7 @@ class LiveRuns:
         unborn = found.trace is Trace.ALIVE and found.pid is None
         live = LiveRun(
             run=found.run, task=found.task, state=State.INTENT if unborn else State.RUNNING,
-            started=found.started, pid=found.pid, adopted=True,
+            started=found.started, pid=found.pid, adopted=True, due=due_at(found.run),
         )  # fmt: skip
         self._keep(live)
         if found.pid is not None and found.started is not None:
@@ -105,7 +109,7 @@ class LiveRuns:
         if found.trace not in (Trace.ALIVE, Trace.ORPHANED):  # over: its end is heard next
             live.fate = found.fate
             return live
-        answer.tell(RunAdopted(run=found.run, pid=found.pid or 0))
+        answer.tell(RunAdopted(run=found.run, pid=found.pid))
         if found.started is not None and found.task.timeout is not None:
             mono = found.started.mono + found.task.timeout
             self._deadlines.add(mono, Deadline.TIMEOUT, found.run.id)
@@ -129,8 +133,8 @@ class LiveRuns:
             live.state = move(live.state, State.RUNNING)
             if live.task.timeout is not None:
                 self._deadlines.add(now.mono + live.task.timeout, Deadline.TIMEOUT, run_id)
-        late = None if live.run.fire_time is None else now.wall - live.run.fire_time
-        answer.started(live.run, at=now.wall, pid=pid)
+        late = lateness(now.wall, live.due)
+        answer.started(live.run, at=now.wall, pid=pid, due=live.due)
         answer.tell(RunStarted(run=live.run, pid=pid, lateness=late))
         return live
 

@@ -84,11 +84,13 @@ class Recovered:
     """What an earlier service left behind; heard once, before the first `Loaded`.
 
     `found` is in the order of recording; `last` gives each task's newest end with its wall time.
-    `watermark`: up to where it had looked, which may be ahead of a clock that was set back.
+    `coming`: the tasks of the first `Loaded`, by name. `watermark`: up to where it had looked,
+    which may be ahead of a clock that was set back.
     """
 
     found: tuple[FoundRun, ...] = ()
     in_force: frozenset[str] = frozenset()  # tasks whose definition was in force
+    coming: Mapping[str, Task] = field(default_factory=dict)
     paused: Mapping[str, Paused] = field(default_factory=dict)
     last: Mapping[str, tuple[Run, Ending, float]] = field(default_factory=dict)
     watermark: FireTime | None = None
@@ -111,13 +113,13 @@ class NotStarted:
 
     run_id: str
     reason: str
+    of_host: bool = False  # the fault is not the task's: a full disk, no process left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """A run's process is gone. `exit_code` None: nobody knows it. `signal`: the command died of
-    it, and `exit_code` is 128 + signal, as a shell says. A code by itself proves no signal.
-    `reason`: why nobody knows the code, or why it is no success though it is among those."""
+    it, and `exit_code` is 128 + signal. `reason`: why the code is not known, or is no success."""
 
     run_id: str
     exit_code: int | None
@@ -137,9 +139,8 @@ class Survived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrecorded:
-    """The history could not take these intents: they must not start. `lost`: because their
-    fires have rows already, so that there is nothing to record. One message for all of a batch:
-    a slot that one of them frees must not go to another that waits."""
+    """The history could not take these intents (`lost`: for their fires have rows): they must not
+    start. All of a batch: a slot that one of them frees must not go to another that waits."""
 
     run_ids: tuple[str, ...]
     reason: str
@@ -189,8 +190,8 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """Lines of a run's output matched a pattern of its task: `count` of them, the first few in
-    `lines`; `offset` is the byte behind the last. The run may have ended meanwhile."""
+    """`count` lines of a run's output matched a pattern, the first few in `lines`; `offset` is the
+    byte behind the last. The run may have ended meanwhile."""
 
     task: str
     run_id: str

@@ -19,12 +19,13 @@ CATCH_UP_LIMIT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missed:
-    """One collapsed row: `count` fires from `first` to `last`."""
+    """One collapsed row: `count` fires from `first` to `last`. `early`: the oldest of them."""
 
     first: FireTime
     last: FireTime
     count: int
     reason: str
+    early: tuple[FireTime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,8 @@ def _missed(due: Due, *, started: int, reason: str) -> Missed | None:
     last = due.times[-started - 1] if len(due.times) > started else due.first
     if not due.exact:
         reason = f"{reason}; the count is a lower bound"
-    return Missed(first=due.first, last=last, count=count, reason=reason)
+    early = tuple(at for at in due.early if at <= last)
+    return Missed(first=due.first, last=last, count=count, reason=reason, early=early)
 
 
 def _why(start: tuple[FireTime, ...], start_within: float, catch_up: CatchUp) -> str:

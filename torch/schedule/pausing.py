@@ -88,8 +88,9 @@ class Pauses:
         reason = f"paused from {rfc3339(pause.since)} to {rfc3339(until)}"
         last = due.times[-1] if due.count > 1 else None
         answer.dispose(
-            run, Ending(outcome=Outcome.SKIPPED, reason=reason), count=due.count, last=last
-        )
+            run, Ending(outcome=Outcome.SKIPPED, reason=reason), count=due.count, last=last,
+            early=due.early,
+        )  # fmt: skip
         return due.count
 
     def _set(self, state: TaskState, pause: Paused | None, answer: Answer) -> None:

@@ -9,7 +9,7 @@ fact with the power would start something twice, or forget what was asked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, TypeVar
 
@@ -23,9 +23,9 @@ from torch.task import Task
 class Entry:
     """A row of history: an intent (`ending` None), or a fire that never becomes a run.
 
-    A collapsed row stands for `count` fires from `run.fire_time` to `last`. `digest` names the
-    definition of an intent. `not_before` (wall seconds): it waits, for that instant at the
-    least, and has not been offered a slot.
+    A collapsed row stands for `count` fires from `run.fire_time` to `last`; `early` are the oldest
+    of them. `digest` names the definition of an intent. `not_before` (wall seconds): it waits, for
+    that instant at the least, and has not been offered a slot.
     """
 
     durable: ClassVar[bool] = True
@@ -33,8 +33,23 @@ class Entry:
     ending: Ending | None = None
     count: int = 1
     last: FireTime | None = None
+    early: tuple[FireTime, ...] = ()
     digest: str = ""
     not_before: float | None = None
+
+    def shorter(self) -> Entry | None:
+        """What is left of a collapsed row whose first fire has a row of its own: without it the
+        others would have none. None: nothing is."""
+        last, first = self.last, self.run.fire_time
+        if last is None or first is None or first >= last or self.count < 2:
+            return None
+        left = tuple(at for at in self.early if at > first)
+        begins = left[0] if left else last
+        # Of those between `early` and `last` none is known by its instant: they stay counted.
+        return replace(
+            self, run=replace(self.run, fire_time=begins), count=self.count - 1, early=left[1:],
+            last=None if self.count == 2 else last,
+        )  # fmt: skip
 
 
 class Step(StrEnum):
@@ -51,7 +66,8 @@ class Progress:
     """One step of a run. With the run itself, so that a row that was lost can be made anew.
     `digest`, of an offer: the definition that it starts under, which may be a newer one;
     `started_at` (wall seconds), of an end: when it began; `usage`, of an end: what it used, None
-    where nobody knows; `never_began`, of an end: its command did not, though it may have been said
+    where nobody knows; `due` (wall seconds), of a start: when it was to begin, if it had been put
+    off; `never_began`, of an end: its command did not, though it may have been said
     to have started, which is taken back."""
 
     run: Run
@@ -62,6 +78,7 @@ class Progress:
     digest: str = ""
     started_at: float | None = None
     usage: Usage | None = None
+    due: float | None = None
     never_began: bool = False
 
     @property

@@ -99,8 +99,9 @@ class Recovery:
                 in_turn = state.task.catch_up is CatchUp.ALL
                 wanted = None if found.not_before is not None else begin or found.recorded_at
                 self._admission.offer(
-                    state, run, now, answer, recorded=True, in_turn=in_turn, wanted=wanted
-                )
+                    state, run, now, answer, recorded=True, in_turn=in_turn, wanted=wanted,
+                    due=begin or None,
+                )  # fmt: skip
 
     def _too_late(self, state: TaskState, found: FoundRun, now: Now) -> str:
         """Why the fire is missed, as catch_up and start_within say; '' if it still starts."""

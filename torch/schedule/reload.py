@@ -18,6 +18,7 @@ _LAUNCH = (
     "shell",
     "user",
     "group",
+    "privileges",
     "cwd",
     "umask",
     "nice",

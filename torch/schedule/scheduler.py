@@ -211,6 +211,7 @@ class Scheduler:
     def _on_not_started(self, message: NotStarted, now: Now, answer: Answer) -> None:
         live = self._live.drop(message.run_id)
         if live is not None:
+            live.of_host = message.of_host
             if live.fate is None:
                 fate = Ending(outcome=Outcome.FAILED, reason=message.reason)
             else:  # stopped before it began: it never became a run
@@ -243,9 +244,8 @@ class Scheduler:
         """No intent on disk, no start: the slots are freed and the fires become missed rows."""
         if not message.lost:
             answer.tell(HistoryFailed(reason=message.reason, runs=len(message.run_ids)))
-        ending = Ending(
-            outcome=Outcome.MISSED, reason=f"the history could not be written: {message.reason}"
-        )
+        why = f"the history could not be written: {message.reason}"
+        ending = Ending(outcome=Outcome.MISSED, reason=why)
         touched: dict[str, TaskState] = {}
         for run_id in message.run_ids:
             live = self._live.drop(run_id)
@@ -260,7 +260,7 @@ class Scheduler:
                 self._alerts.missed(run, ending.reason, now, answer)
             state = self._states.get(run.task)
             if live and state is not None:
-                touched[run.task] = state
+                touched[run.task], live.of_host = state, True
                 if state.keeper is not None:
                     state.keeper.ended(live, state.task, now, answer)
         # Only now: a fire that waited may be one of those that were not recorded.
@@ -277,7 +277,7 @@ class Scheduler:
         self._recovery.in_force, self._recovery.last = message.in_force, message.last
         self._pauses.inherit(message.paused)
         self._firing.resume(message.watermark or FireTime(0))
-        self._alerts.inherit(message.troubles)
+        self._alerts.inherit(message.troubles, message.coming)
         self._outbox.inherit(message.owed)
         for found in message.found:
             ended = self._recovery.take_over(found, now, answer)

@@ -144,6 +144,6 @@ def _look(state: TaskState, live: tuple[LiveRun, ...]) -> TaskView:
         tuple(state.waiting),
         tuple(PutOff(run, state.instants[run_id]) for run_id, run in state.delayed.items()),
         keeper is not None,
-        tuple(BackOff(slot.not_before, slot.failures + 1) for slot in slots),
+        tuple(BackOff(slot.not_before, slot.failures + slot.unbegun + 1) for slot in slots),
         keeper is not None and keeper.crash_looping,
     )  # fmt: skip

@@ -19,6 +19,9 @@ from torch.task import Schedule
 KEEP = 101
 """Newest fire times that a Due names one by one; older ones are only counted."""
 
+EARLY = 16
+"""Oldest fire times that a Due names one by one."""
+
 COUNT_LIMIT = 10_000
 """Fires of one task counted one by one after an absence: 2 µs each, so 20 ms at the most."""
 
@@ -29,11 +32,13 @@ cron does); past that the old time was wrong, and waiting for it could take a ye
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """The fires of one task in a span: `times` are the newest KEEP of them, oldest first."""
+    """The fires of one task in a span, oldest first: `times` are the newest KEEP of them, `early`
+    the oldest EARLY."""
 
     first: FireTime
     times: tuple[FireTime, ...]
     count: int
+    early: tuple[FireTime, ...] = ()
     exact: bool = True  # False: more than COUNT_LIMIT, `count` is a lower bound
 
 
@@ -54,22 +59,27 @@ def fires(schedule: tuple[Schedule, ...], after: FireTime, until: FireTime) -> I
 def due(schedule: tuple[Schedule, ...], after: FireTime, until: FireTime) -> Due | None:
     """What fell due in (after, until], None if nothing. Bounded work, however long the span."""
     newest: deque[FireTime] = deque(maxlen=KEEP)
+    early: list[FireTime] = []
     count = 0
     first: FireTime | None = None
     for at in fires(schedule, after, until):
         first = at if first is None else first
         newest.append(at)
+        if count < EARLY:
+            early.append(at)
         count += 1
         if count == COUNT_LIMIT:
             break
     if first is None:
         return None
     if count < COUNT_LIMIT:
-        return Due(first=first, times=tuple(newest), count=count)
+        return Due(first=first, times=tuple(newest), count=count, early=tuple(early))
     tail = _newest(schedule, newest[-1], until)
     newest.extend(tail)
     exact = len(tail) < KEEP
-    return Due(first=first, times=tuple(newest), count=count + len(tail), exact=exact)
+    return Due(
+        first=first, times=tuple(newest), count=count + len(tail), early=tuple(early), exact=exact
+    )
 
 
 def _newest(

@@ -10,11 +10,11 @@ from collections.abc import Collection
 from hashlib import blake2b
 from typing import Any, NoReturn
 
-from torch import clock
+from torch import zone as zones
 from torch.errors import ExpressionError
 from torch.schedule.expression import Expression
 from torch.task import Task, TaskType
-from torch.taskfile import lookalikes, periods, placement, secrets
+from torch.taskfile import lookalikes, periods, placement, privileges, secrets
 from torch.taskfile.environment import loads_foreign_code
 from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.kinds import wrong
@@ -99,6 +99,7 @@ class Builder:
         self._check_type(node, own, kind)
         self._check_present(node, own, values, kind)
         self._check_environment(node, values)
+        self._check_privileges(node, values)
         expressions = self._read_schedule(node, values) if kind is TaskType.CRON else ()
         if out.faults == before and "command" in values:  # not when `defaults` are bad
             self._check_command(node, values["command"])
@@ -199,6 +200,10 @@ class Builder:
                     "set it inside the command",
                 )
 
+    def _check_privileges(self, node: Mapping, values: dict[str, Any]) -> None:
+        if against := privileges.doubt(values.get("user"), values.get("privileges")):
+            self._out.warn(self._key_place(node, "privileges"), "privileges", *against)
+
     def _check_command(self, node: Mapping, command: str | tuple[str, ...]) -> None:
         if found := self._secrets.find(command):
             self._out.warn(
@@ -216,7 +221,7 @@ class Builder:
 
     def _zone(self) -> str:
         if self._host_zone is None:
-            self._host_zone = clock.host_timezone()
+            self._host_zone = zones.current().key
         return self._host_zone
 
     def _parse(self, text: str, at: int, zone: str, name: str) -> Expression | None:
@@ -231,9 +236,8 @@ class Builder:
         self, node: Mapping, values: dict[str, Any]
     ) -> tuple[Expression | None, ...]:
         """The expressions, parsed whatever else is wrong with the task; their problems are told."""
-        zone = values.get("timezone") or self._zone()
-        if not clock.is_zone(zone):
-            zone = "UTC"
+        zone = values.get("timezone")
+        zone = self._zone() if not zone else zone if zones.is_zone(zone) else "UTC"
         name, texts = values.get("name") or "task", values.get("schedule", ())
         self._expressions += len(texts)
         if self._expressions > EXPRESSIONS:

@@ -11,8 +11,8 @@ import re
 
 from torch.channel import Channel, Way, masked, why_no_webhook
 from torch.task import Alert
-from torch.taskfile import rules, scalars
-from torch.taskfile.kinds import Key, Kind, read_text, wrong
+from torch.taskfile import rules
+from torch.taskfile.kinds import Key, Kind, is_text, read_text, wrong
 from torch.taskfile.nodes import Mapping, Node, Scalar, Sequence
 from torch.taskfile.problems import Collector, nearest, quoted
 from torch.taskfile.records import entries, list_of, record
@@ -54,9 +54,10 @@ def _read_channels(node: Node, out: Collector, key: str) -> dict[str, Channel]:
     found = {}
     for name, (place, value) in node.entries.items():
         out.secret_places |= _secret_places(value)
-        if not re.fullmatch(rules.NAME, name, re.ASCII) or scalars.kind(place) != "text":
+        if not re.fullmatch(rules.NAME, name, re.ASCII):
             out.error(place.at, key, f"bad channel name {quoted(masked(name))}", rules.NAMES)
             continue
+        is_text(place, out, key, name)
         out.channel_places[name] = value.at
         # A channel with a problem is known by its name all the same: one mistake, one problem.
         found[name] = _read_channel(value, out, name) or Channel(name=name, way=Way.EXEC)

@@ -84,7 +84,7 @@ tasks:
     ),
     Group(
         heading="As whom, and in what surroundings",
-        keys="user group cwd umask nice shell env env_file",
+        keys="user group privileges cwd umask nice shell env env_file",
         example="""\
 tasks:
   - name: feed
@@ -92,6 +92,7 @@ tasks:
     command: ./fetch "$FEED"
     user: feed
     group: www-data
+    privileges: keep       # it runs sudo
     cwd: /srv/feed
     umask: "027"           # in quotes
     nice: 10

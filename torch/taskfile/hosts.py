@@ -6,8 +6,8 @@ Owns where an address, a network or a group may stand in the file; what they mea
 
 from __future__ import annotations
 
-from torch.taskfile import placement, scalars
-from torch.taskfile.kinds import Kind, read_text, wrong
+from torch.taskfile import placement
+from torch.taskfile.kinds import Kind, is_text, read_text, wrong
 from torch.taskfile.nodes import Mapping, Node, Sequence
 from torch.taskfile.problems import Collector, nearest, quoted, visible
 from torch.taskfile.records import entries
@@ -75,9 +75,11 @@ def _read_groups(node: Node, out: Collector, key: str) -> dict[str, tuple[str, .
         return {}
     found = {}
     for group, (place, value) in node.entries.items():
-        if not placement.GROUP_NAME.fullmatch(group) or scalars.kind(place) != "text":
-            hint = "a letter, then letters, digits, '.', '_' and '-', up to 64; quote no, on, y"
+        if not placement.GROUP_NAME.fullmatch(group):
+            hint = "a letter, then letters, digits, '.', '_' and '-', up to 64"
             out.error(place.at, key, f"bad group name {quoted(group)}", hint)
+        else:
+            is_text(place, out, key, group)
         found[group] = _members(value, out, group)
     return found
 

@@ -6,7 +6,7 @@ this table and nothing else, so they cannot disagree.
 
 from __future__ import annotations
 
-from torch.task import CatchUp, Output, Overlap, Restart, TaskType
+from torch.task import CatchUp, Output, Overlap, Privileges, Restart, TaskType
 from torch.taskfile import channels, hosts, policies, rules
 from torch.taskfile.kinds import Key, Kind, boolean, choice, text
 from torch.taskfile.quantities import duration, whole
@@ -165,6 +165,14 @@ TASK_KEYS: dict[str, Key] = {
             shown="the user's",
             example="adm",
             doc="Group it runs under.",
+        ),
+        Key(
+            name="privileges",
+            kind=choice(Privileges),
+            default=Privileges.DROP,
+            example="keep",
+            doc="`keep`: a set-uid program that a task with `user` runs, such as sudo or a mailer, "
+            "has its effect. `drop`: it has none (no_new_privs).",
         ),
         Key(
             name="cwd",

@@ -20,7 +20,7 @@ from typing import Any
 
 from torch.taskfile import scalars
 from torch.taskfile.nodes import Node, Scalar
-from torch.taskfile.problems import Collector, nearest, visible
+from torch.taskfile.problems import Collector, nearest, quoted, visible
 
 VALUE_LIMIT = 128 * 1024
 """Bytes of one value, one less than the kernel lets an argument have (MAX_ARG_STRLEN)."""
@@ -180,6 +180,16 @@ def boolean() -> Kind:
         check=check,
         write=lambda v: str(v).lower(),
     )
+
+
+def is_text(place: Scalar, out: Collector, key: str, name: str) -> bool:
+    """Whether a name, good as a text, is one without quotes too; `name` is how it is shown."""
+    found = scalars.kind(place)
+    if found == "text":
+        return True
+    message = f"'{visible(key)}': the name {quoted(name)} without quotes is a {found}, not text"
+    out.error(place.at, top(key), message, f'write it in quotes: "{visible(name)}"')
+    return False
 
 
 def has_text(node: Node) -> bool:

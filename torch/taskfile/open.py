@@ -7,7 +7,11 @@ Owns who may have written what we read. Rules (docs/security.md; Debian cron `lo
   group unless that is the own group of root or the service's user and nobody else is in it.
 - The same of the directory that holds it and of those that hold its symlinks, but that in a
   sticky one (/tmp) everybody may write: only a file's owner can replace it there.
+- On a file system that is mounted read-only here nobody writes, whatever the mode says: the
+  directory of a Kubernetes ConfigMap is 0777. Owners count there too.
 - Two equal reads with an unchanged file around them: an old file or a new one, never a mix.
+  Between them the kernel is asked whether a process has it open for writing, so that nobody had at
+  the moment whose bytes these are; what follows says `torch/taskfile/settling.py`.
 - More than one hard link is a warning only; refusing it let any user who may link to the file
   stop cron (MDKSA-2007:234).
 
@@ -22,12 +26,15 @@ import grp
 import os
 import pwd
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
 from torch.errors import Problem, TaskFileError
 from torch.paths import walk
+from torch.taskfile.settling import Save, is_ended
 from torch.taskfile.text import LIMIT
+from torch.taskfile.writers import writer_of
 
 ATTEMPTS = 5
 """Times a file that is replaced or changed while it is read is read anew."""
@@ -43,9 +50,10 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """The bytes of a task file that is safe to read, and doubts about it."""
+    """The bytes of a task file that is safe to read, how it was saved, and doubts about it."""
 
     data: bytes
+    save: Save
     warnings: tuple[Problem, ...] = ()
 
 
@@ -93,14 +101,19 @@ def _read(path: str) -> Opened:
             )
         # A clock tick can hide a write from mtime, so the bytes themselves are compared too.
         data = _read_all(fd)
+        writer, is_known = writer_of(fd)
         again = _read_all(fd)
         after = os.fstat(fd)
     finally:
         os.close(fd)
     same = (opened.st_size, opened.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
-    if not same or data != again or len(data) != opened.st_size:
+    if not writer and (not same or data != again or len(data) != opened.st_size):
         raise _Changed
-    return Opened(data=data, warnings=_doubts(path, opened))
+    save = Save(
+        identity=(opened.st_dev, opened.st_ino, opened.st_mtime_ns, opened.st_size),
+        writer=writer, is_known=is_known, ends=is_ended(data),
+    )  # fmt: skip
+    return Opened(data=data, save=save, warnings=tuple(_doubts(path, opened, save)))
 
 
 def _read_all(fd: int) -> bytes:
@@ -140,6 +153,8 @@ def _check_kind(path: str, found: os.stat_result) -> None:
 def _check_file(path: str, found: os.stat_result, fd: int) -> None:
     if found.st_uid not in _trusted():
         _refuse(path, f"belongs to {_user(found.st_uid)}", f"chown {_self()} {path}")
+    if _is_read_only(fd):
+        return
     if found.st_mode & stat.S_IWOTH:
         _refuse(path, "is writable by everybody", f"chmod go-w {path}")
     if found.st_mode & stat.S_IWGRP and (group := _foreign_group(found.st_gid, fd)):
@@ -152,7 +167,7 @@ def _check_directory(path: str, directory: str) -> None:
         owner = _user(found.st_uid)
         hint = f"chown {_self()} {directory}, or keep the task file elsewhere"
         _refuse(path, f"lies in the directory {directory} of {owner}", hint)
-    if found.st_mode & stat.S_ISVTX:
+    if found.st_mode & stat.S_ISVTX or _is_read_only(directory):
         return
     if found.st_mode & stat.S_IWOTH:
         who = "everybody"
@@ -161,6 +176,10 @@ def _check_directory(path: str, directory: str) -> None:
     _refuse(
         path, f"lies in the directory {directory}, writable by {who}", f"chmod go-w {directory}"
     )
+
+
+def _is_read_only(place: int | str) -> bool:
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 
 
 def _trusted() -> tuple[int, int]:
@@ -194,11 +213,17 @@ def _has_acl(place: int | str) -> bool:
         return False
 
 
-def _doubts(path: str, found: os.stat_result) -> tuple[Problem, ...]:
-    if found.st_nlink < 2:
-        return ()
-    message = f"has {found.st_nlink} hard links: a change under its other name changes it here"
-    return (_problem(path, message, f"cp {path} {path}.new && mv {path}.new {path}", warning=True),)
+def _doubts(path: str, found: os.stat_result, save: Save) -> Iterator[Problem]:
+    if found.st_nlink > 1:
+        message = f"has {found.st_nlink} hard links: a change under its other name changes it here"
+        hint = f"cp {path} {path}.new && mv {path}.new {path}"
+        yield _problem(path, message, hint, warning=True)
+    if save.writer:
+        message = f"is being written: {save.writer} has it open for writing"
+        yield _problem(path, message, "check it again when it is closed", warning=True)
+    elif not save.ends:
+        message = "has no line end after its last line: a text that was cut off looks the same"
+        yield _problem(path, message, f"echo >>{path}", warning=True)
 
 
 def _refuse_unreadable(path: str, error: OSError) -> NoReturn:

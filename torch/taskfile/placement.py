@@ -115,6 +115,9 @@ def never_matches(entry: Range) -> str:
         return "every host has the loopback addresses, so they are not looked at"
     if width == 16 and value == 1 and not free:
         return "every host has the loopback address, so it is not looked at"
+    if width == 16 and 1 < value <= 0xFFFF_FFFF:
+        inner = ipaddress.IPv4Address(value)
+        return f"it is an IPv4-compatible address, which no host has; {inner} needs no prefix"
     if not free and (value == 0 or value >> (width * 8 - (4 if width == 4 else 8)) in (0xE, 0xFF)):
         return "no host has the unspecified or a multicast address"
     return ""

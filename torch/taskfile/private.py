@@ -6,8 +6,11 @@ group and others. It is read each time it is needed, so a secret that is rotated
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_private(path: str, *, limit: int) -> bytes:
@@ -26,6 +29,18 @@ def read_private(path: str, *, limit: int) -> bytes:
         return os.read(fd, limit)
     finally:
         os.close(fd)
+
+
+def read_private_text(path: str, *, limit: int) -> str:
+    """The same as text. A byte-order mark, which some editors put in front, is no part of it.
+    Raises OSError or ValueError with the reason."""
+    data = read_private(path, limit=limit)
+    if data.startswith(_UTF_16):
+        raise ValueError("it is UTF-16; save it as UTF-8")
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start + 1} is not UTF-8; save it as UTF-8") from None
 
 
 def why_not_private(path: str) -> str:

@@ -13,7 +13,8 @@ import gc
 import sys
 from collections.abc import Iterator
 
-from torch.errors import TaskFileError
+from torch import zone
+from torch.errors import Problem, SettingsError, TaskFileError
 from torch.taskfile.commit import find_commit
 from torch.taskfile.judging import judge
 from torch.taskfile.open import Missing, read_task_file
@@ -30,14 +31,22 @@ def read(request: Request) -> Iterator[bytes]:
         missing = isinstance(error, Missing)
         yield pack(Reading(problems=error.problems, refused=True, missing=missing))
         return
+    if opened.save.writer:
+        yield pack(Reading(refused=True, save=opened.save))
+        return
     if request.addresses is None:
         addresses = host_addresses()
     else:
         addresses = frozenset().union(*map(host_addresses, request.addresses))
-    file = examine(opened.data, file=request.path, only_for=addresses)
+    try:
+        host_zone = zone.current()
+    except SettingsError as error:  # TZ names a file that is gone
+        yield pack(Reading(problems=(_elsewhere(request.path, error),), refused=True))
+        return
+    file = examine(opened.data, file=request.path, host_zone=host_zone.key, only_for=addresses)
     problems = opened.warnings + judge(file, None)
     if any(not problem.warning for problem in problems):
-        yield pack(Reading(problems=problems, refused=True, hash=file.hash))
+        yield pack(Reading(problems=problems, refused=True, hash=file.hash, save=opened.save))
         return
     fresh = [task for task in file.tasks if request.known.get(task.name) != task.digest]
     yield pack(
@@ -49,11 +58,18 @@ def read(request: Request) -> Iterator[bytes]:
             total=file.total,
             elsewhere=file.total - len(file.tasks),
             channels=file.channels,
+            zone=host_zone,
             frames=-(-len(fresh) // FRAME_TASKS),
+            save=opened.save,
         )
     )
     for start in range(0, len(fresh), FRAME_TASKS):
         yield pack(tuple(fresh[start : start + FRAME_TASKS]))
+
+
+def _elsewhere(file: str, error: SettingsError) -> Problem:
+    """A problem that is not in the file, but without which it cannot be read."""
+    return Problem(file=file, line=0, column=0, key="", message=error.message, hint=error.hint)
 
 
 def main() -> int:

@@ -20,6 +20,8 @@ from torch import __version__
 from torch.channel import Channel
 from torch.errors import Problem
 from torch.task import Alert, Output, Restart, Retry, Task
+from torch.taskfile.settling import Save
+from torch.zone import HostZone
 
 UPGRADED = "torch was upgraded, and this service is still the one before"
 
@@ -69,7 +71,9 @@ class Reading:
     enabled or not, in file order; `hash`: SHA-256 of the bytes, '' when they could not be read;
     `commit`: 12 digits, or None without git; `total`: tasks in the file; `elsewhere`: those of
     them that this host does not own; `channels`: those of `notify`, by name;
-    `frames`: how many frames of tasks follow.
+    `zone`: that of this host, which tasks without `timezone` have; `frames`: how many frames
+    of tasks follow; `save`: how the file was saved, None when it could not be read. Of a file
+    that is being written no more than that is told.
     """
 
     problems: tuple[Problem, ...] = ()
@@ -81,14 +85,16 @@ class Reading:
     total: int = 0
     elsewhere: int = 0
     channels: Mapping[str, Channel] = field(default_factory=dict)
+    zone: HostZone = HostZone(key="UTC")  # noqa: RUF009 - frozen
     frames: int = 0
+    save: Save | None = None
 
 
 def shape() -> str:
     """Stands for the form of all that is sent. A service that goes on while its files are
     replaced by those of another version starts a reader of that version: a pickle of it would
     be put together wrongly, field by field, and nobody would notice."""
-    parts = (Reading, Task, Retry, Restart, Output, Alert, Channel, Problem)
+    parts = (Reading, HostZone, Task, Retry, Restart, Output, Alert, Channel, Problem, Save)
     names = [(part.__name__, [each.name for each in fields(part)]) for part in parts]
     return blake2b(repr((__version__, names)).encode(), digest_size=8).hexdigest()
 

@@ -11,13 +11,13 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from torch.clock import is_zone, zones
 from torch.taskfile import scalars
-from torch.taskfile.kinds import VALUE_LIMIT, Kind, pattern, read_text, wrong
+from torch.taskfile.kinds import VALUE_LIMIT, Kind, is_text, pattern, read_text, wrong
 from torch.taskfile.nodes import Mapping, Node, Scalar, Sequence
 from torch.taskfile.problems import Collector, nearest, quoted, visible
 from torch.taskfile.quantities import whole
 from torch.taskfile.records import entries
+from torch.zone import is_rule, is_zone, names
 
 SCHEDULES = 50
 """Most expressions of one task."""
@@ -95,9 +95,20 @@ def timezone() -> Kind:
     def check(node: Node, out: Collector, key: str) -> str | None:
         text = read_text(node, out, key, "an IANA time zone")
         if text is not None and not (len(text) <= 64 and _known_zone(text)):
-            near = nearest(text, tuple(zones())) if out.errors < 10 else ""
-            hint = "" if near else "use a name such as Europe/Berlin or UTC"
-            out.error(node.at, key, f"'{key}': unknown time zone {quoted(text)}{near}", hint)
+            what, near, hint = "unknown time zone", "", "use a name such as Europe/Berlin or UTC"
+            if text.startswith((":", "/")):
+                what = "a name is needed, not the path"
+                below = text.rpartition("zoneinfo/")[2].lstrip(":")
+                hint = f"use {below}" if is_zone(below) else hint
+            elif text in ("localtime", "posixrules"):
+                what, hint = "a name is needed, not", f"without '{key}' it is the host's zone"
+            elif len(text) <= 64 and is_rule(text):
+                what = "a name is needed, not the rule"
+                hint += "; only TZ of the whole service can be a rule"
+            elif out.errors < 10:
+                near = nearest(text, tuple(names()))
+                hint = "" if near else hint
+            out.error(node.at, key, f"'{key}': {what} {quoted(text)}{near}", hint)
         return text
 
     return Kind(says="IANA name", schema={"type": "string"}, check=check)
@@ -130,7 +141,8 @@ def account(what: str) -> Kind:
     """A user's or group's name, or its number in quotes; that it exists is checked on its hosts."""
 
     def check(node: Node, out: Collector, key: str) -> str | None:
-        hint = f"write the name, as in the host's list of {what}s"
+        number = isinstance(node, Scalar) and scalars.kind(node) == "number"
+        hint = f"write the name, as in the host's list of {what}s" if number else ""
         text = read_text(node, out, key, f"the name of a {what}", hint=hint)
         if text is None:
             return None
@@ -215,9 +227,8 @@ def _string_map(what: str, bad: Any, names: str, *, lines: bool) -> Kind:
         for name, (place, value) in node.entries.items():
             if reason := bad(name):
                 out.error(place.at, key, f"'{key}': {quoted(name)} {reason}")
-            elif scalars.kind(place) != "text":
-                message = f"'{key}': the name {quoted(name)} is not text in every YAML"
-                out.error(place.at, key, message, f'write it in quotes: "{name}"')
+            else:
+                is_text(place, out, key, name)
             text = read_text(value, out, f"{key}.{name}"[:80], empty=True)
             if text and not lines and not text.isprintable():
                 out.error(value.at, key, f"'{key}.{visible(name)}' has a control character")

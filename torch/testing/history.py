@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.clock import FireTime
 from torch.definition import to_text
-from torch.run import Ending, Outcome, Run, State, Usage
+from torch.run import Ending, Outcome, Run, State
 from torch.schedule.record import (
     Defined,
     Delivery,
@@ -27,6 +27,7 @@ from torch.schedule.record import (
     Troubling,
     Watermark,
 )
+from torch.testing.rows import InForce, Row
 
 AHEAD = 60
 STEP_BACK = 3 * 3600
@@ -34,40 +35,6 @@ STEP_BACK = 3 * 3600
 
 class DiskFull(Exception):
     """What a broken FakeHistory raises: nothing of the records was taken."""
-
-
-@dataclass(slots=True)
-class Row:
-    """One disposition. `count` fires from `run.fire_time` to `last` in a collapsed one."""
-
-    run: Run
-    state: State
-    ending: Ending | None = None
-    count: int = 1
-    last: FireTime | None = None
-    pid: int | None = None
-    started_at: float | None = None
-    ended_at: float | None = None
-    recorded_at: float = 0.0
-    not_before: float | None = None
-    fate: Ending | None = None
-    stopping_at: float | None = None
-    boot_id: str = ""
-    digest: str = ""
-    definition: str | None = None  # the text it started under
-    usage: Usage | None = None
-
-    @property
-    def outcome(self) -> Outcome | None:
-        return self.ending.outcome if self.ending else None
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """A definition in force from `since` on; a digest of '': the task had left the file."""
-
-    since: FireTime
-    digest: str
 
 
 @dataclass(slots=True)
@@ -170,7 +137,7 @@ class FakeHistory:
     # ── writing ───────────────────────────────────────────────────────────────────────────
 
     def enter(self, entry: Entry, batch: Batch) -> None:
-        if not self._insert(entry, batch.at, batch.boot_id):
+        if not self._insert_rest(entry, batch.at, batch.boot_id):
             batch.lost.add(entry.run.id)
 
     def advance(self, progress: Progress, batch: Batch) -> None:
@@ -203,6 +170,15 @@ class FakeHistory:
 
     def reboot(self, _: Rebooted, batch: Batch) -> None:
         self.rebooted = batch.boot_id
+
+    def _insert_rest(self, entry: Entry, at: float, boot_id: str) -> bool:
+        """A collapsed row begins with the first of its fires that has no row."""
+        rest: Entry | None = entry
+        while rest is not None:
+            if self._insert(rest, at, boot_id):
+                return True
+            rest = rest.shorter()
+        return False
 
     def _insert(self, entry: Entry, at: float, boot_id: str) -> bool:
         ending = entry.ending
@@ -252,6 +228,7 @@ class FakeHistory:
                 if row.state is not State.STOPPING:
                     row.state = State.RUNNING
                 row.not_before, row.started_at = None, progress.at
+                row.due = row.due if progress.due is None else progress.due
                 row.pid = progress.pid if progress.pid is not None else row.pid
             case Step.STOPPING:
                 row.state, row.fate = State.STOPPING, progress.ending

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from torch.run import Run
-from torch.schedule.messages import Survived
+from torch.schedule.messages import NotStarted, Survived
 from torch.task import Task
 
 _SIGTERM, _SIGKILL = 128 + 15, 128 + 9
@@ -24,8 +24,8 @@ class Behaviour:
 
     `lasts` None: it runs until it is stopped. `term_lasts` None: it ignores SIGTERM.
     `code` None: nobody learns it. `reaper_lasts`: the reaper that started it is killed so long
-    after the start, if it lives. `refusal`: it never starts, and why. `unkillable`: even
-    SIGKILL does not end it.
+    after the start, if it lives. `refusal`: it never starts, and why; `of_host`: that is the
+    host's fault. `unkillable`: even SIGKILL does not end it.
     """
 
     lasts: float | None = 1.0
@@ -34,7 +34,13 @@ class Behaviour:
     term_code: int | None = _SIGTERM
     reaper_lasts: float | None = None
     refusal: str = ""
+    of_host: bool = False
     unkillable: bool = False
+
+    def refused(self, run_id: str) -> NotStarted | None:
+        if not self.refusal:
+            return None
+        return NotStarted(run_id=run_id, reason=self.refusal, of_host=self.of_host)
 
 
 class Parent(StrEnum):

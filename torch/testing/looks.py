@@ -13,8 +13,9 @@ from torch.schedule.messages import Sent
 from torch.schedule.scheduler import Scheduler
 from torch.schedule.snapshot import RunView, TaskView
 from torch.testing.clock import FakeClock
-from torch.testing.history import FakeHistory, Row
+from torch.testing.history import FakeHistory
 from torch.testing.processes import FakeProcesses
+from torch.testing.rows import Row
 from torch.testing.service import FakeService, Seen
 
 _E = TypeVar("_E", bound=Event)

@@ -226,15 +226,15 @@ class FakeProcesses(Lives):
             return
         del reaper.orders[run.id]
         said = reaper.journal[run.id] = Said(run=run, task=task, began=mono)
-        refusal = self._behaviour(run.task).refusal
+        refusal = self._behaviour(run.task).refused(run.id)
         if reaper.dies_at is Step.SPAWN or refusal:
             self._living[run.task] -= 1
             self.heard.excused.add(run.id)  # nobody but the reaper knows that no process exists
             if reaper.dies_at is Step.SPAWN:
                 self.kill(reaper, mono, wall)
-            else:
+            elif refusal is not None:
                 said.held = False
-                self.heard.tell(NotStarted(run_id=run.id, reason=refusal))
+                self.heard.tell(refusal)
             return
         process = self._spawn(run, task, mono, wall)
         if reaper.dies_at is Step.BORN:

@@ -16,9 +16,10 @@ from torch.schedule.evidence import Holder, Traces, judge
 from torch.schedule.expression import Expression
 from torch.schedule.messages import FoundRun, Loaded, Recovered, Trace
 from torch.task import Task, TaskType
-from torch.testing.history import FakeHistory, Row
+from torch.testing.history import FakeHistory
 from torch.testing.processes import FakeProcesses
 from torch.testing.reaper import Said
+from torch.testing.rows import Row
 
 
 def found(
@@ -61,6 +62,7 @@ def first_messages(
     recovered = Recovered(
         found=traces,
         in_force=frozenset(name for name, (digest, _) in decided.items() if digest),
+        coming=by_name,
         paused=history.paused(),
         last=history.newest_ends(by_name),
         watermark=history.watermark,

@@ -15,9 +15,9 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
+from torch import zone
 from torch.cli.asking import left_behind, placing
 from torch.cli.asking.around import around
-from torch.clock import host_timezone
 from torch.daemon.lock import holder
 from torch.definition import from_text
 from torch.errors import NotRunning, TorchError
@@ -72,7 +72,7 @@ class Gathering:
             task = self._definition(index).task
             if task is not None and task.schedule:
                 return task.timezone
-        return host_timezone()
+        return zone.current().key
 
     def _definition(self, index: int) -> Definition:
         """One of those on record; before the first: nothing was in force."""

@@ -12,14 +12,13 @@ import select
 import sys
 import termios
 from collections.abc import Callable
-from datetime import datetime
 from types import TracebackType
 from typing import Any
 
 import click
 
 from torch.cli import show
-from torch.clock import SystemClock
+from torch.clock import SystemClock, local
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"  # the other screen, no cursor, no wrapping
 _SHORT = 0.5
@@ -90,7 +89,7 @@ def watch(frame: Callable[[], list[str]], *, seconds: float) -> None:
             stream(lambda: "\n".join([*frame(), ""]), seconds=seconds)
         with Screen() as screen:
             while not last or screen.wait(seconds) not in ("q", "Q"):
-                at = datetime.fromtimestamp(clock.now().wall).astimezone()
+                at = local(clock.now().wall)
                 last = [f"{at:%H:%M:%S}, every {seconds:g} s; q ends", *frame()]
                 screen.show(last)
     except KeyboardInterrupt:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from torch import zone
 from torch.cli import show
 from torch.cli.edits import effects, values
+from torch.clock import SystemClock
 from torch.errors import Problem, TaskFileError
 from torch.planning.change import HostChange, KeyChange
 from torch.report.errors import describe
@@ -86,8 +88,10 @@ def _when(task: Task | None) -> str:
     if task.policy.is_kept:
         return f": {task.max} kept alive"
     meanings = [s.describe() for s in task.schedule if isinstance(s, Expression)]
-    texts = ", ".join(s.text for s in task.schedule)
-    return f": {texts} ({'; '.join(meanings)})"
+    texts = [s.text for s in task.schedule]
+    host, now = zone.current().key, SystemClock().now().wall
+    in_zone = show.in_zone(task.timezone, texts, host=host, at=now)
+    return f": {', '.join(texts)} ({'; '.join(meanings)}){in_zone}"
 
 
 def _say_key(change: KeyChange) -> None:

@@ -6,8 +6,10 @@ import ctypes
 import os
 import resource
 
+from torch import zone as zones
 from torch.cli.examining.subject import Finding, Subject, bad, ok, warn
-from torch.clock import clock_synchronised, host_timezone
+from torch.clock import clock_synchronised
+from torch.errors import SettingsError
 
 _SPARE = 128  # descriptors beside those of runs
 
@@ -27,12 +29,29 @@ def clock(subject: Subject) -> Finding:
     return ok("the clock is kept in time")
 
 
-def zone(_: Subject) -> Finding:
-    name = host_timezone()
-    if os.environ.get("TZ"):
+def zone(subject: Subject) -> Finding:
+    """Whether the service and this host agree on it."""
+    try:
+        name = zones.find(os.environ).key
+    except SettingsError as error:
+        return bad(error.message, error.hint)
+    said = os.environ.get("TZ")
+    answer = subject.answer
+    running = None if isinstance(answer, Exception) else answer.get("timezone")
+    if said and running != name:
+        other = f"the service is in {running}" if running else "the service may have another"
         return warn(
-            f"TZ says {os.environ['TZ']} here; the service may have been started with another",
-            "unset TZ, or write timezone: into the task file",
+            f"TZ says {said} here; {other}", "unset TZ, or write timezone: into the task file"
+        )
+    if running and running != name:
+        return warn(
+            f"the service is in {running}, but the host is in {name} now",
+            "to use the host's zone: torch reload",
+        )
+    if not said and os.path.lexists(zones.LOCALTIME) and zones.of_path(zones.LOCALTIME) is None:
+        return warn(
+            f"{zones.LOCALTIME} is not a time zone file: times without timezone: are in {name}",
+            "link it to a zone: timedatectl set-timezone Asia/Tokyo",
         )
     return ok(f"times without timezone: are in {name}")
 

@@ -5,10 +5,10 @@ Owns the wording of `planning.shifts` for `torch plan`. Times are those of the z
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from torch import zone
 from torch.clock import FireTime
 from torch.planning.shifts import Shift
 from torch.report.text import count, duration
@@ -94,7 +94,7 @@ def _becomes(shift: Shift, touched: Touched) -> str:
 
 
 def _instant(shift: Shift) -> datetime:
-    return datetime.fromtimestamp(shift.change.at, ZoneInfo(shift.zone))
+    return datetime.fromtimestamp(shift.change.at, zone.of(shift.zone))
 
 
 def _date(shift: Shift) -> str:
@@ -107,7 +107,7 @@ def _after(shift: Shift) -> str:
 
 def _local(seconds: int) -> datetime:
     """A local count of seconds as the reading of a clock, without a zone."""
-    return datetime.fromtimestamp(seconds, ZoneInfo("UTC")).replace(tzinfo=None)
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
 
 
 def _of_day(seconds: int) -> str:

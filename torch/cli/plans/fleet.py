@@ -24,7 +24,7 @@ from torch.cli.plans.starts import (
     row,
     say_rest,
 )
-from torch.clock import FireTime
+from torch.clock import FireTime, local
 from torch.planning.load import Load
 from torch.planning.places import Fleet
 from torch.report.text import count, harmless
@@ -62,7 +62,7 @@ def show_fleet(
     click.echo(f"{harmless(settings.task_file)}: {count(len(tasks), 'task')}, "
                f"{count(len(columns), 'kind')} of hosts")  # fmt: skip
     click.echo()
-    today = datetime.fromtimestamp(span.first).astimezone()
+    today = local(span.first)
     lettered = len(columns) <= len(_LETTERS)
     show.table(
         ("", "TASKS", f"IN {span.text}", "PEAK", "HOSTS"),

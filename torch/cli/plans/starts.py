@@ -7,16 +7,16 @@ Owns what the plan of one host and that of the fleet have in common; what is com
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import click
 
+from torch import zone
 from torch.cli import show
 from torch.cli.drawing.progress import tracked
 from torch.cli.plans import clocks
-from torch.clock import FireTime, rfc3339
+from torch.clock import FireTime, local, rfc3339
 from torch.planning.load import DAY, Load, expressions, fires_at, starts
 from torch.planning.places import fleet
 from torch.planning.shifts import shifts
@@ -47,16 +47,19 @@ def row(task: Task, span: Span, fires: int) -> dict[str, Any]:
         "next": rfc3339(at),
         "fires": None if task.policy.is_kept else fires,
         "schedule": ", ".join(s.text for s in task.schedule) or "-",
-        "meaning": _meaning(task),
+        "meaning": _meaning(task, span),
     }
 
 
-def _meaning(task: Task) -> str:
+def _meaning(task: Task, span: Span) -> str:
     if not task.enabled:
         return "disabled"
     if task.policy.is_kept:
         return f"{task.max} kept alive"
-    return "; ".join(s.describe() for s in task.schedule if isinstance(s, Expression))
+    texts = [schedule.text for schedule in task.schedule]
+    in_zone = show.in_zone(task.timezone, texts, host=zone.current().key, at=span.first)
+    said = "; ".join(s.describe() for s in task.schedule if isinstance(s, Expression))
+    return f"{said}{in_zone}"
 
 
 def count_all(tasks: list[Task] | tuple[Task, ...], span: Span) -> dict[str, int]:
@@ -107,7 +110,7 @@ def _names(tasks: list[Task], at: FireTime) -> list[str]:
 
 
 def say_rest(file: TaskFile, tasks: list[Task], load: Load, span: Span) -> None:
-    today = datetime.fromtimestamp(span.first).astimezone()
+    today = local(span.first)
     levels = list(islice(load.busiest(), LEVELS))
     if levels:
         click.echo("\nthe busiest seconds of the next 24 h")

@@ -175,13 +175,19 @@ def bar(share: float, width: int) -> str:
     return f"[{('=' * done)[:-1]}{'>' * bool(done)}{' ' * (width - done)}]"
 
 
+def _schedule(task: Mapping[str, Any], seen: Seen) -> str:
+    texts, host = task["schedule"], seen.answer.get("timezone") or ""
+    in_zone = show.in_zone(task.get("timezone"), texts, host=host, at=seen.now.timestamp())
+    return ", ".join(texts) + in_zone
+
+
 def _following(seen: Seen, room: int, colour: bool) -> list[str]:
     tasks = [task for task in seen.answer["tasks"] if task["next"] or task["put_off"]]
     at = datetime.fromisoformat
     ahead = []
     for task in tasks:
         if task["next"]:
-            ahead.append((at(task["next"]), _name(task, room), ", ".join(task["schedule"])))
+            ahead.append((at(task["next"]), _name(task, room), _schedule(task, seen)))
         if task["put_off"] and not trouble.is_bad(task):  # else it stands there
             why = f"{task['put_off']['for']}, attempt {task['put_off']['attempt']}"
             ahead.append((at(task["put_off"]["at"]), _name(task, room), why))

@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
-from datetime import datetime
 
 import click
 
 from torch.cli.viewing import journals
-from torch.clock import SystemClock, rfc3339
+from torch.clock import SystemClock, local, rfc3339
 from torch.daemon import runfile
 from torch.errors import TorchError
 from torch.report.text import count, duration
@@ -69,7 +68,7 @@ def tell(settings: Settings) -> list[Left]:
         verb = "lives" if len(left) == 1 else "live"
         click.echo(f"{count(len(left), 'run')} {verb} on; the next service takes over:", err=True)
     for run in left[:_MOST_SHOWN]:
-        since = datetime.fromtimestamp(run.since).astimezone()
+        since = local(run.since)
         pid = f"pid {run.pid}, " if run.pid else ""
         age = duration(now - run.since)
         click.echo(f"  {run.task}  {run.id}, {pid}since {since:%H:%M:%S} ({age})", err=True)

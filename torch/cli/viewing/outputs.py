@@ -55,10 +55,14 @@ def sources(settings: Settings, targets: Sequence[str], *, every: bool) -> list[
             names = sorted(os.listdir(settings.output))
         except FileNotFoundError:
             names = []
-        return [_of_task(settings, name) for name in names]
+        return [_of_task(settings, name) for name in names if _is_folder(settings, name)]
     if not targets:
         return [Source(name="torch", path=settings.log)]
     return [_source(settings, target) for target in dict.fromkeys(targets)]
+
+
+def _is_folder(settings: Settings, name: str) -> bool:
+    return os.path.isdir(f"{settings.output}/{name}")
 
 
 def _of_task(settings: Settings, name: str) -> Source:
@@ -88,7 +92,11 @@ def _source(settings: Settings, target: str) -> Source:
 def by_age(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            found = [(e.stat().st_mtime_ns, e.path) for e in entries if e.name.endswith(".log")]
+            found = [
+                (e.stat().st_mtime_ns, e.path)
+                for e in entries
+                if e.name.endswith(".log") and e.is_file()
+            ]
     except (FileNotFoundError, NotADirectoryError):
         return []
     return [path for _, path in sorted(found)]

@@ -13,7 +13,7 @@ from torch.report.instants import Instants
 from torch.report.text import count, duration, size
 from torch.report.why import reasons
 from torch.report.why.evidence import Evidence, Gap, Row
-from torch.run import Outcome, State, Trigger
+from torch.run import Outcome, State, Trigger, lateness
 from torch.task import Task
 
 
@@ -253,8 +253,8 @@ def _attempt(e: Evidence, row: Row, at: Instants) -> Iterator[str]:
 
 
 def _late(e: Evidence, row: Row) -> str:
-    """How late it started, and what put it off where that is known."""
-    late = row.lateness
+    """How long after its fire time it started, and what put it off where that is known."""
+    late = lateness(row.started_at, row.fire_time)
     if late is None or row.attempt > 1:
         return ""
     words = f" ({duration(late)} late" if late >= 0 else f" ({duration(-late)} early"
