@@ -13,7 +13,8 @@ from torch.daemon.matcher import Matcher
 from torch.daemon.output import Outputs
 from torch.event import PartFailed
 from torch.run import Run, Trigger
-from torch.schedule.messages import Matched, Watch
+from torch.schedule.commands import Watch
+from torch.schedule.messages import Matched
 
 DEADLINE = 30.0
 

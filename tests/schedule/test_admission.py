@@ -9,8 +9,9 @@ import pytest
 
 from torch.event import FireSkipped
 from torch.run import Outcome, Trigger
+from torch.schedule.commands import Refuse
 from torch.schedule.gates import GO, Candidate, Judgement, Says
-from torch.schedule.messages import PauseAsked, Refuse, ResumeAsked, RunAsked
+from torch.schedule.messages import PauseAsked, ResumeAsked, RunAsked
 from torch.task import Overlap, Retry
 from torch.testing import World, cron, daemon
 

@@ -9,8 +9,9 @@ from torch.message import MessageKind
 from torch.notice import Notice
 from torch.schedule import outbox
 from torch.schedule.answer import Answer
+from torch.schedule.commands import Send
 from torch.schedule.deadlines import Deadlines
-from torch.schedule.messages import Send, Sent
+from torch.schedule.messages import Sent
 from torch.schedule.outbox import AT_ONCE, BURST, Outbox
 from torch.schedule.record import Delivery, Record
 from torch.testing import World, cron

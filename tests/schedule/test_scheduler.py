@@ -13,15 +13,13 @@ from torch.event import (
     RunNotStarted,
 )
 from torch.run import Outcome, State, Trigger
+from torch.schedule.commands import Leave, Refuse, Start
 from torch.schedule.firing import Lead
 from torch.schedule.messages import (
     KillAsked,
-    Leave,
     Loaded,
     NotStarted,
-    Refuse,
     RunAsked,
-    Start,
     Survived,
     Unrecorded,
     Woke,

@@ -13,10 +13,11 @@ from torch.schedule import firing, tasks, timeline
 from torch.schedule.admission import Admission
 from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
+from torch.schedule.commands import WakeAt
 from torch.schedule.evidence import Holder, judge
 from torch.schedule.gates import GO
 from torch.schedule.live import LiveRuns
-from torch.schedule.messages import Trace, WakeAt
+from torch.schedule.messages import Trace
 from torch.schedule.outbox import Outbox
 from torch.schedule.overlap import SlotGate
 from torch.schedule.pausing import Pauses

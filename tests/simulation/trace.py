@@ -20,18 +20,8 @@ from unittest.mock import patch
 from tests.simulation.play import Game
 from torch.clock import Now
 from torch.run import Run
-from torch.schedule.messages import (
-    Command,
-    Loaded,
-    Message,
-    Recovered,
-    Refuse,
-    Send,
-    Start,
-    Stop,
-    Tell,
-    Watch,
-)
+from torch.schedule.commands import Command, Refuse, Send, Start, Stop, Tell, Watch
+from torch.schedule.messages import Loaded, Message, Recovered
 from torch.schedule.record import (
     Defined,
     Delivery,

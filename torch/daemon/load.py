@@ -13,7 +13,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from torch import zone
@@ -24,7 +23,7 @@ from torch.daemon.systemd import Systemd
 from torch.errors import Problem, TaskFileError
 from torch.event import Event, HostZoneChanged, ReloadRefused, TaskFileWarned
 from torch.schedule.messages import Loaded
-from torch.schedule.reload import diff
+from torch.schedule.reload import Diff
 from torch.settings import Settings
 from torch.task import Task
 from torch.taskfile.reading import UPGRADED, Reading, Request, frame_length, shape, unpack
@@ -38,14 +37,6 @@ MISSING_FOR = 2.0
 """Seconds a file that is being replaced may be away before that is called a problem."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """The file in force. `at` is when it was loaded, in wall seconds."""
-
-    reading: Reading
-    at: float
-
-
 class Loader:
     def __init__(
         self, settings: Settings, *, loop: Loop, clock: Clock, tell: Callable[[Event], None],
@@ -57,7 +48,7 @@ class Loader:
         self._tell = tell
         self._systemd = systemd
         self._tasks: dict[str, Task] = {}
-        self._version: Version | None = None
+        self._version: reloaded.LoadedFile | None = None
         self._problem = ""  # why the file on disk is not the one in force
         self._settling = settling.Settling(clock=clock, tell=tell)
         self._busy = asyncio.Lock()
@@ -140,7 +131,7 @@ class Loader:
             self._refuse(reading.problems)
             return self._unchanged(reading.problems)
         tasks = self._assemble(reading, fresh)
-        found, then = diff(self._tasks, tasks), self._loop.scheduler.effects(tasks)
+        found, then = self._loop.scheduler.rehearse(tasks)
         if not is_new:
             self._settling.take(reading.save)
             self._adopt(reading.zone)
@@ -148,7 +139,7 @@ class Loader:
             self._systemd.stand_well()
         else:
             self._warn(reading)
-            await self._take(reading, tasks)
+            await self._take(reading, tasks, found=found)
         return reloaded.answer(reading, found, then, version=self.version())
 
     async def rehearse(self, file: str | None = None) -> dict[str, Any]:
@@ -163,7 +154,7 @@ class Loader:
             if reading.refused:
                 return self._unchanged(reading.problems)
             tasks = self._assemble(reading, fresh)
-            found, then = diff(self._tasks, tasks), self._loop.scheduler.effects(tasks)
+            found, then = self._loop.scheduler.rehearse(tasks)
             return reloaded.answer(reading, found, then, version=self.version())
 
     def _unchanged(self, problems: tuple[Problem, ...]) -> dict[str, Any]:
@@ -172,8 +163,7 @@ class Loader:
     def _is_in_force(self, reading: Reading) -> bool:
         """Whether nothing is new: the same bytes, and the same tasks of them for this host."""
         current = self._version
-        same = current is not None and current.reading.hash == reading.hash
-        return same and current is not None and current.reading.order == reading.order
+        return current is not None and current.is_of(reading)
 
     def _problem_of(self, against: Doubt) -> Problem:
         return settling.problem(against, self.settings.task_file)
@@ -215,23 +205,20 @@ class Loader:
     async def _take(
         self, reading: Reading, tasks: tuple[Task, ...], *,
         since: dict[str, FireTime] | None = None, rebooted: bool = False,
+        found: Diff | None = None,
     ) -> None:  # fmt: skip
         """The good file is in force from here on."""
         self._adopt(reading.zone)
         self._tasks = {task.name: task for task in tasks}
         self._settling.take(reading.save)
-        self._version = Version(reading=reading, at=self._clock.now().wall)
+        self._version = reloaded.LoadedFile(reading=reading, at=self._clock.now().wall)
         self._problem = ""
         await self._loop.ask(
             Loaded(
-                tasks=tasks,
-                version=reading.hash,
-                channels=reading.channels,
-                commit=reading.commit,
-                since=since,
-                rebooted=rebooted,
+                tasks=tasks, version=reading.hash, channels=reading.channels,
+                commit=reading.commit, since=since, rebooted=rebooted, diff=found,
             )
-        )
+        )  # fmt: skip
 
     def _adopt(self, found: HostZone) -> None:
         before = zone.current().key

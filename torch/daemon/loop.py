@@ -18,21 +18,8 @@ from torch.daemon.recorder import RETRY, Recorder, Written
 from torch.daemon.supervisor import Supervisor
 from torch.event import Event
 from torch.linux import CLOCK_BOOTTIME, CLOCK_REALTIME, Timer
-from torch.schedule.messages import (
-    Command,
-    HistoryReset,
-    Leave,
-    Message,
-    Refuse,
-    Send,
-    Start,
-    Stop,
-    StopAsked,
-    Tell,
-    Unrecorded,
-    Watch,
-    Woke,
-)
+from torch.schedule.commands import Command, Leave, Refuse, Send, Start, Stop, Tell, Watch
+from torch.schedule.messages import HistoryReset, Message, StopAsked, Unrecorded, Woke
 from torch.schedule.record import Record
 from torch.schedule.scheduler import Scheduler
 

@@ -18,7 +18,8 @@ from torch.daemon.notifier import MOMENT, NICE
 from torch.daemon.output import Outputs
 from torch.event import Event, PartFailed
 from torch.run import Run
-from torch.schedule.messages import Matched, Watch
+from torch.schedule.commands import Watch
+from torch.schedule.messages import Matched
 
 AGAIN = 5.0
 """Seconds before a process that died is started again."""

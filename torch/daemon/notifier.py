@@ -19,7 +19,8 @@ from torch.message import Message, MessageKind
 from torch.notice import Notice
 from torch.notify import wire
 from torch.report.notices import About, message
-from torch.schedule.messages import Send, Sent
+from torch.schedule.commands import Send
+from torch.schedule.messages import Sent
 from torch.task import Task
 
 NICE = 10

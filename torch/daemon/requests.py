@@ -30,18 +30,15 @@ from torch.event import (
     TaskResumed,
 )
 from torch.run import Ending, Outcome, Trigger, Usage
+from torch.schedule.commands import Command, Refuse, Start, Tell
 from torch.schedule.messages import (
-    Command,
     KillAsked,
     Message,
     PauseAsked,
-    Refuse,
     ResumeAsked,
     RunAsked,
-    Start,
     StopAsked,
     StopMode,
-    Tell,
 )
 from torch.schedule.snapshot import Snapshot, TaskView
 

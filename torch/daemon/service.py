@@ -47,8 +47,8 @@ from torch.event import ServiceReady
 from torch.history.store import Store
 from torch.linux import be_subreaper
 from torch.reaper.processes import boot_id
+from torch.schedule.commands import Send, Watch
 from torch.schedule.firing import Lead
-from torch.schedule.messages import Send, Watch
 from torch.schedule.scheduler import Scheduler
 from torch.settings import Settings
 from torch.task import Task

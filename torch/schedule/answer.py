@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch.clock import FireTime
 from torch.event import Event
 from torch.run import Ending, Run, Usage, due_at
-from torch.schedule.messages import Command, Leave, Refuse, Send, Start, Stop, Tell, Watch
+from torch.schedule.commands import Command, Leave, Refuse, Send, Start, Stop, Tell, Watch
 from torch.schedule.record import (
     Defined,
     Delivery,

@@ -18,8 +18,9 @@ from torch.clock import Now
 from torch.event import NoticeGivenUp, NoticeSent, NoticeUnsent
 from torch.notice import Notice
 from torch.schedule.answer import Answer
+from torch.schedule.commands import Send
 from torch.schedule.deadlines import Deadline, Deadlines
-from torch.schedule.messages import Send, Sent
+from torch.schedule.messages import Sent
 from torch.schedule.record import Delivery, Posted
 from torch.schedule.snapshot import ChannelView
 

@@ -29,13 +29,13 @@ from torch.schedule.admission import Admission
 from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
 from torch.schedule.asking import Asking
+from torch.schedule.commands import Command, WakeAt
 from torch.schedule.deadlines import Deadline, Deadlines
 from torch.schedule.firing import NO_LEAD, Firing, Lead, may_fire
 from torch.schedule.gates import Gate
 from torch.schedule.leaving import Leaving
 from torch.schedule.live import LiveRun, LiveRuns
 from torch.schedule.messages import (
-    Command,
     Ended,
     HistoryReset,
     KillAsked,
@@ -52,7 +52,6 @@ from torch.schedule.messages import (
     StopAsked,
     Survived,
     Unrecorded,
-    WakeAt,
     Woke,
 )
 from torch.schedule.outbox import Outbox
@@ -95,7 +94,7 @@ class Scheduler:
             waiting=self._waiting, firing=self._firing, sources=self._sources, pauses=self._pauses,
             recovery=self._recovery,
         )  # fmt: skip
-        self.effects = self._tasks.effects
+        self.rehearse = self._tasks.rehearse
         self._asking = Asking(
             self._states, self._live, sources=self._sources, admission=self._admission,
             pauses=self._pauses, tasks=self._tasks,

@@ -47,9 +47,10 @@ class Tasks:
         self._recovery = recovery
         self.loaded = False
 
-    def effects(self, tasks: tuple[Task, ...]) -> tuple[Effect, ...]:
-        """What a file with these tasks would do to what runs and waits."""
-        return effects(self._states.seen(), self._live, self._diff(tasks), tasks)
+    def rehearse(self, tasks: tuple[Task, ...]) -> tuple[Diff, tuple[Effect, ...]]:
+        """What a file with these tasks would change, and do to what runs and waits."""
+        found = self._diff(tasks)
+        return found, effects(self._states.seen(), self._live, found, tasks)
 
     def _diff(self, tasks: tuple[Task, ...]) -> Diff:
         return diff({s.task.name: s.task for s in self._states.in_order() if s.present}, tasks)
@@ -59,7 +60,7 @@ class Tasks:
         fires after it by the new ones."""
         self._sources.take(now, answer)
         at = FireTime(math.floor(now.wall))
-        found = self._diff(message.tasks)
+        found = self._diff(message.tasks) if message.diff is None else message.diff
         self._live.version = message.version
         answer.load(File(version=message.version, commit=message.commit))
         touched = {*found.added, *found.changed}

@@ -14,8 +14,8 @@ from torch.event import Event, RunAdopted, RunEnded, RunNotStarted, RunStarted
 from torch.run import Run
 from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
+from torch.schedule.commands import Watch
 from torch.schedule.live import LiveRuns
-from torch.schedule.messages import Watch
 from torch.schedule.state import States
 from torch.schedule.troubles import MATCHED
 

@@ -16,23 +16,10 @@ from dataclasses import dataclass, field, replace
 from torch.event import Event
 from torch.notice import Notice
 from torch.run import Run
+from torch.schedule.commands import Command, Leave, Send, Start, Stop, Tell, Watch
 from torch.schedule.firing import Lead
 from torch.schedule.gates import Gate
-from torch.schedule.messages import (
-    Command,
-    Leave,
-    Message,
-    Send,
-    Sent,
-    Start,
-    Stop,
-    StopAsked,
-    StopMode,
-    Tell,
-    Unrecorded,
-    Watch,
-    Woke,
-)
+from torch.schedule.messages import Message, Sent, StopAsked, StopMode, Unrecorded, Woke
 from torch.schedule.record import Progress, Record, Step, withheld
 from torch.schedule.scheduler import Scheduler
 from torch.schedule.sources import MakeSource

@@ -13,9 +13,10 @@ from typing import Any
 
 from torch.channel import Channel
 from torch.run import Run
+from torch.schedule.commands import Command
 from torch.schedule.firing import Lead
 from torch.schedule.gates import Gate
-from torch.schedule.messages import Command, Loaded, Message, StopAsked, Woke
+from torch.schedule.messages import Loaded, Message, StopAsked, Woke
 from torch.schedule.sources import MakeSource
 from torch.task import Task
 from torch.testing import recovering
@@ -65,6 +66,8 @@ class World(Looks):
         """The task file now has these tasks; `keys` are Loaded's fields."""
         self._version += 1
         self._channels = keys.setdefault("channels", self._channels)
+        if self.alive_service:
+            keys.setdefault("diff", self.scheduler.rehearse(tasks)[0])
         self.send(Loaded(tasks=tasks, version=f"v{self._version}", **keys))
 
     def behave(self, task: str, **keys: Any) -> None:
