@@ -22,7 +22,8 @@ from torch.daemon.loop import Loop
 from torch.daemon.systemd import Systemd
 from torch.errors import Problem, TaskFileError
 from torch.event import Event, HostZoneChanged, ReloadRefused, TaskFileWarned
-from torch.schedule.messages import Loaded
+from torch.schedule.commands import ReadFile
+from torch.schedule.messages import Loaded, ReadOver, ReloadAsked
 from torch.schedule.reload import Diff
 from torch.settings import Settings
 from torch.task import Task
@@ -52,7 +53,6 @@ class Loader:
         self._problem = ""  # why the file on disk is not the one in force
         self._settling = settling.Settling(clock=clock, tell=tell)
         self._busy = asyncio.Lock()
-        self._asked = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
 
     # ── in ────────────────────────────────────────────────────────────────────────────────
@@ -71,31 +71,26 @@ class Loader:
         since = reloaded.decided(decided, tasks)
         await recover({task.name: task for task in tasks})
         await self._take(reading, tasks, since=since, rebooted=rebooted)
-        if self._asked.is_set():  # a signal that came while the file was read may mean a newer one
-            self.reload_soon()
         return reading
 
     def reload_soon(self) -> None:
-        """A signal or the watcher asks. A thousand asks while one is read are one more."""
-        self._asked.set()
-        if self._background is None and self._version is not None:
-            self._background = asyncio.get_running_loop().create_task(self._reload_all())
+        """A signal or the watcher asks."""
+        self._loop.post(ReloadAsked())
 
-    async def _reload_all(self) -> None:
+    def read(self, command: ReadFile) -> None:
+        """Performs it beside everything else."""
+        self._background = asyncio.get_running_loop().create_task(self._read_beside(command))
+
+    async def _read_beside(self, command: ReadFile) -> None:
+        again_in = None
         try:
-            while self._asked.is_set() or self._settling.waiting():
-                is_asked = self._asked.is_set()
-                self._asked.clear()
-                answer = await self._reload(patient=True, is_said=is_asked)
-                if self._settling.waiting() is None:
-                    continue
+            answer = await self._reload(patient=True, is_said=command.is_asked)
+            if self._settling.waiting() is not None:
                 if self._settling.gets_overdue():
                     self._refuse(tuple(Problem(**each) for each in answer["problems"]))
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._settling.pause()):
-                        await self._asked.wait()
+                again_in = self._settling.pause()
         finally:
-            self._background = None
+            self._loop.post(ReadOver(again_in=again_in))
 
     async def reload(self) -> dict[str, Any]:
         """Reads the file again; a good one is in force when this returns. The answer says what

@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch.clock import FireTime
 from torch.event import Event
 from torch.run import Ending, Run, Usage, due_at
-from torch.schedule.commands import Command, Leave, Refuse, Send, Start, Stop, Tell, Watch
+from torch.schedule.commands import Command, Leave, ReadFile, Refuse, Send, Start, Stop, Tell, Watch
 from torch.schedule.record import (
     Defined,
     Delivery,
@@ -35,7 +35,7 @@ class Answer:
         self._stops: list[Stop] = []
         self._starts: list[Start] = []
         self._tells: list[Tell] = []
-        self._beside: list[Send | Watch] = []
+        self._beside: list[Send | Watch | ReadFile] = []
         self._refusal: Refuse | None = None
         self._leave = False
         self.watermark: FireTime | None = None  # written with whatever else is
@@ -98,6 +98,9 @@ class Answer:
 
     def send(self, send: Send) -> None:
         self._beside.append(send)
+
+    def read(self, read: ReadFile) -> None:
+        self._beside.append(read)
 
     def watch(self, watch: Watch) -> None:
         self._beside.append(watch)

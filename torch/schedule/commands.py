@@ -78,4 +78,12 @@ class Watch:
     patterns: tuple[tuple[str, int], ...]  # (pattern, offset)
 
 
-Command = Record | Start | Stop | Tell | Send | Watch | Refuse | Leave
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFile:
+    """Reads the task file; a good one comes as `Loaded`. Answered by `ReadOver`. `is_asked`:
+    somebody asked for it; else it is one more look at a file that was being saved."""
+
+    is_asked: bool
+
+
+Command = Record | Start | Stop | Tell | Send | Watch | ReadFile | Refuse | Leave

@@ -19,6 +19,7 @@ class Deadline(StrEnum):
     DELAYED = "delayed"  # a fire that was put off; its run id
     GRACE = "grace"  # a run was told to stop and had time to; its run id
     KEEP = "keep"  # a daemon task wants a look; its name
+    READ = "read"  # the task file wants another look
     SEND = "send"  # a channel may send again; its name
     TIMEOUT = "timeout"  # a run has had its time; its run id
 

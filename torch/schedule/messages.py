@@ -168,6 +168,19 @@ class ResumeAsked:
     task: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReloadAsked:
+    """The task file may be another: a signal, or whoever watches it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOver:
+    """A `ReadFile` is done. `again_in`: the file was being saved; it wants a look so many seconds
+    from now."""
+
+    again_in: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryReset:
     """The history was set aside and a new one begun: what it must know is recorded again."""
@@ -223,6 +236,8 @@ Message = (
     | KillAsked
     | PauseAsked
     | ResumeAsked
+    | ReloadAsked
+    | ReadOver
     | HistoryReset
     | Sent
     | Matched

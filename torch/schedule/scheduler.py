@@ -44,7 +44,9 @@ from torch.schedule.messages import (
     Message,
     NotStarted,
     PauseAsked,
+    ReadOver,
     Recovered,
+    ReloadAsked,
     ResumeAsked,
     RunAsked,
     Sent,
@@ -57,6 +59,7 @@ from torch.schedule.messages import (
 from torch.schedule.outbox import Outbox
 from torch.schedule.pausing import Pauses
 from torch.schedule.recovery import Recovery
+from torch.schedule.reloading import Reloading
 from torch.schedule.snapshot import Snapshot
 from torch.schedule.sources import Fires, MakeSource, Sources
 from torch.schedule.state import States, TaskState
@@ -102,6 +105,7 @@ class Scheduler:
         self._outbox = Outbox(self._deadlines)
         self._alerts = Alerts(self._states, self._live, self._outbox, run_ids)
         self._watching = Watching(self._states, self._live, self._alerts)
+        self._reloading = Reloading(self._deadlines)
         self._leaving = Leaving(self._states, self._live, self._waiting)
 
     @property
@@ -142,6 +146,8 @@ class Scheduler:
             case Loaded():
                 if not self.stopping:
                     self._on_loaded(message, now, answer)
+            case ReloadAsked() | ReadOver():
+                self._reloading.hear(message, now, answer, stopping=self.stopping)
             case HistoryReset():
                 self._tasks.record_again(answer)
                 self._alerts.record_again(answer)
@@ -181,6 +187,8 @@ class Scheduler:
                     if state is not None and not self.stopping:
                         self._tasks.keep(state, now, answer)
                         self._alerts.looked_after(state, now, answer)
+                case Deadline.READ:
+                    self._reloading.due(answer, stopping=self.stopping)
                 case Deadline.SEND:
                     self._outbox.due(key, now, answer)
                 case Deadline.DELAYED:
@@ -284,7 +292,9 @@ class Scheduler:
                 self._on_ended(ended, now, answer)
 
     def _on_loaded(self, message: Loaded, now: Now, answer: Answer) -> None:
+        first = not self._tasks.loaded
         self._tasks.swap(message, now, answer)
+        self._reloading.loaded(answer, first=first)
         self._alerts.loaded(answer)
         self._watching.loaded(answer)
         self._outbox.loaded(message.channels, now, answer)

@@ -16,7 +16,7 @@ from torch.run import Run
 from torch.schedule.commands import Command
 from torch.schedule.firing import Lead
 from torch.schedule.gates import Gate
-from torch.schedule.messages import Loaded, Message, StopAsked, Woke
+from torch.schedule.messages import Loaded, Message, ReloadAsked, StopAsked, Woke
 from torch.schedule.sources import MakeSource
 from torch.task import Task
 from torch.testing import recovering
@@ -69,6 +69,12 @@ class World(Looks):
         if self.alive_service:
             keys.setdefault("diff", self.scheduler.rehearse(tasks)[0])
         self.send(Loaded(tasks=tasks, version=f"v{self._version}", **keys))
+
+    def edit(self, *tasks: Task, takes: float = 0.5) -> None:
+        """The file on disk has these tasks now, and whoever watches it asks for a reload; a
+        reading takes so many seconds."""
+        self.seen.file, self.seen.reading_takes = tasks, takes
+        self.send(ReloadAsked())
 
     def behave(self, task: str, **keys: Any) -> None:
         """The next processes of the task behave so; `keys` are Behaviour's fields."""
@@ -224,6 +230,8 @@ class World(Looks):
             self.send()
         if self.service.retry_at is not None and self.service.retry_at <= self.clock.mono:
             self._write_owed()
+        if self.service.reading is not None and self.service.reading[0] <= self.clock.mono:
+            self._read()
 
     def _hear(self) -> None:
         """The service has heard what its reaper has to say, and not yet acted on it."""
@@ -239,6 +247,13 @@ class World(Looks):
         except Died:
             self.crash()
 
+    def _read(self) -> None:
+        self._version += 1
+        try:
+            self.service.read(f"v{self._version}")
+        except Died:
+            self.crash()
+
     def _next(self) -> float | None:
         """The monotonic instant at which something happens next."""
         soon = [self.processes.first_end()]
@@ -246,6 +261,7 @@ class World(Looks):
             wake = self.scheduler.wake_at
             wall = None if wake.wall is None else self._mono_of(wake.wall)
             soon += [wall, wake.mono, self.processes.next_start(), self.service.retry_at]
+            soon += [self.service.reading[0]] if self.service.reading is not None else []
         times = [at for at in soon if at is not None]
         return max(min(times), self.clock.mono) if times else None
 
