@@ -130,8 +130,7 @@ class Requests:
             "ready": self.ready and not scheduler.stopping,
             "stopping": scheduler.stopping,
             "since": rfc3339(self._since),
-            "address": self._address,
-            "address_given": self._loader.settings.address is not None,
+            **self._address_as_json(),
             "host": socket.gethostname(),
             "torch": __version__,
             "unit": self._unit and {"name": self._unit[0], "user": self._unit[1]},
@@ -164,7 +163,7 @@ class Requests:
         name = str(request.get("task"))
         self._must_know(name)
         found = status.of_task(self._state(name), self._loop.scheduler, self._clock.now())
-        return {"task": found, "version": self._loader.version()}
+        return {"task": found, "version": self._loader.version()} | self._address_as_json()
 
     async def _names(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"tasks": [state.task.name for state in self._loop.scheduler.states()]}
@@ -177,7 +176,13 @@ class Requests:
         return status.upcoming(self._state(name), self._clock.now(), most)
 
     async def _file(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"file": self._loader.settings.task_file}
+        """What commands need to read the task file as this service does, and to start its like."""
+        mine = self._loader.settings
+        return {"file": mine.task_file, "settings": mine.as_dict()} | self._address_as_json()
+
+    def _address_as_json(self) -> dict[str, Any]:
+        given = self._loader.settings.address is not None
+        return {"address": self._address, "address_given": given}
 
     # ── changing ──────────────────────────────────────────────────────────────────────────
 
@@ -223,9 +228,9 @@ class Requests:
         runs = [run.run.id for run in live.of(target)]
         if not runs and live.get(target) is not None:
             runs = [target]
-        if not runs:
+        if not runs:  # what was asked for is so already
             self._must_know(target)
-            raise TryAgain(f"nothing of '{target}' is running", hint="see: torch status")
+            return {"runs": []}
         await self._loop.ask(KillAsked(run_ids=tuple(runs), by_force=bool(request.get("by_force"))))
         return {"runs": runs}
 
@@ -274,7 +279,8 @@ class Requests:
 
             near = difflib.get_close_matches(name, [*names, *runs], 1)
             hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
-            raise UsageError(f"no task or live run '{name}' on this host", hint=hint)
+            where = self._loader.settings.where
+            raise UsageError(f"no task or live run '{name}' on this host ({where})", hint=hint)
 
 
 def _end_as_json(end: End) -> dict[str, Any]:

@@ -78,10 +78,13 @@ def _source(settings: Settings, target: str) -> Source:
         settings.history, task=target, limit=1
     ):
         return _of_task(settings, target)
-    from torch.cli import names
+    from torch.cli import names, targets
 
+    if other := targets.elsewhere(settings, target):
+        raise other
     raise UsageError(
-        f"there is no task and no run '{target}' here", hint=names.nearest(settings, target)
+        f"there is no task and no run '{target}' here ({settings.where})",
+        hint=names.nearest(settings, target),
     )
 
 
