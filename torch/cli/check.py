@@ -11,8 +11,15 @@ import click
 from torch.cli import show
 from torch.cli.file import addresses
 from torch.cli.notify import doubts
-from torch.cli.options import of_running_service, settings_options
-from torch.errors import ExitCode, NotPermitted, Problem, ServiceUnreachable, TaskFileError
+from torch.cli.options import json_option, of_running_service, settings_options
+from torch.errors import (
+    ExitCode,
+    NotPermitted,
+    Problem,
+    ServiceUnreachable,
+    TaskFileError,
+    UsageError,
+)
 from torch.report.errors import describe
 from torch.report.problems import render_github
 from torch.report.text import count
@@ -27,18 +34,23 @@ from torch.taskfile.parse import examine
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
               help="github: annotations of a workflow.")  # fmt: skip
+@json_option
 @click.option("--anywhere", is_flag=True,
               help="Only what is written, as for CI: not the file's owner and mode, "
               "not this host's users, folders and programs.")  # fmt: skip
 @settings_options
-def check(settings: Settings, files: tuple[str, ...], form: str, anywhere: bool) -> int:
+def check(
+    settings: Settings, files: tuple[str, ...], form: str, as_json: bool, anywhere: bool
+) -> int:
     """Check task files; every problem at once. Exits 65 if one is refused."""
+    if as_json and form == "github":
+        raise UsageError("--json and --format github exclude each other", hint="choose one of them")
     settings = _of_this_host(settings, named=bool(files), anywhere=anywhere)
     files = files or (settings.task_file,)
     results = [(file, *_check(settings, file, anywhere)) for file in files]
     problems = [problem for _, found, _ in results for problem in found]
     refused = any(not problem.warning for problem in problems)
-    if form == "json":
+    if as_json or form == "json":
         show.document({"ok": not refused, "problems": [_as_json(p) for p in problems]})
     elif form == "github":
         for problem in problems:

@@ -18,7 +18,14 @@ from torch.cli import answers
 from torch.clock import SystemClock
 from torch.daemon import folders, proof
 from torch.daemon.lock import holder
-from torch.errors import ExitCode, NotPermitted, NotRunning, ServiceUnreachable, TorchError
+from torch.errors import (
+    ExitCode,
+    NotPermitted,
+    NotRunning,
+    ServiceUnreachable,
+    SettingsError,
+    TorchError,
+)
 from torch.report.text import harmless
 from torch.settings import Settings
 
@@ -51,6 +58,10 @@ def ask(
         ) from error
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise _nobody(settings) from error
+    except NotADirectoryError as error:
+        raise SettingsError(
+            f"{settings.run_dir} is not a directory", hint="name the service's --state-dir"
+        ) from error
     except OSError as error:
         raise ServiceUnreachable(f"{settings.socket}: {error.strerror or error}") from error
     answer = _understood(line, request["do"], settings)
@@ -102,7 +113,7 @@ def _understood(line: bytes, request: str, settings: Settings) -> dict[str, Any]
             raise ValueError("neither an answer nor a refusal")
         if answer["ok"]:
             answers.check(request, answer)
-            return _Answer(answer)
+            return _Answer({key: value for key, value in answer.items() if key != "ok"})
         error = _Answered(harmless(answer["error"]), hint=harmless(answer["hint"]))
         error.exit_code = ExitCode(answer["exit_code"] or -1)
     except answers.Wrong as wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 from torch.cli import names
 from torch.cli.options import json_option, of_running_service, say_unused, settings_options
 from torch.clock import SystemClock
+from torch.errors import NotRunning
 from torch.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +34,11 @@ def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool)
     from torch.report.why.answer import explain as judge
     from torch.report.why.evidence import Asked
 
+    if not os.path.lexists(settings.state_dir):
+        raise NotRunning(
+            f"no service has run here ({settings.where})",
+            hint="name the --state-dir of the service, or start one: torch start",
+        )
     now = SystemClock().now().wall
     found = Gathering(of_running_service(settings), task, now)
     if found.unreachable is not None:
