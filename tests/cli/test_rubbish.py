@@ -184,3 +184,21 @@ def test_the_answers_of_the_fake_are_good_ones():
     for request, answer in fake.ANSWERS.items():
         answers.check(request, answer)
     assert fake.ANSWERS.keys() == answers._ANSWERS.keys()
+
+
+def test_a_service_of_an_older_version_says_its_address_in_its_status(ask, tmp_path, capsys):
+    """Its answer about its file has no address yet."""
+    file = tmp_path / "torch" / "tasks.yaml"
+    file.parent.mkdir()
+    file.write_text("tasks: [{name: x, hosts: [10.0.0.1], schedule: '@daily', command: 'true'}]\n")
+    file.chmod(0o644)
+
+    def talk(connection, asked):
+        answer = fake.good(asked)
+        old = {"v": 1, "ok": True, "file": str(file)} if asked["do"] == "file" else answer
+        connection.sendall(fake.line(old))
+
+    with fake.Fake(tmp_path, talk):
+        assert ask("plan")[0] == 0
+        assert run(["plan", "--json", "--state-dir", str(tmp_path)]) == 0
+    assert '"host": "10.0.0.1"' in capsys.readouterr().out

@@ -180,6 +180,8 @@ def as_the_service(settings: Settings) -> Settings:
 
     patience = click.get_current_context().params.get("timeout") or PATIENCE
     answer = ask(settings, {"do": "file"}, timeout=min(patience, PATIENCE))
+    if "address_given" not in answer:  # a service of an older version says it elsewhere
+        answer |= ask(settings, {"do": "status", "soonest": 0}, timeout=min(patience, PATIENCE))
     return replace(settings, task_file=answer["file"], address=address_of(answer))
 
 

@@ -182,7 +182,9 @@ def restart(settings: Settings, timeout: float | None) -> None:
         if unit := status.get("unit"):  # a service of the version before does not say it
             _restart_unit(settings, status, unit)
             return
-        settings = inherited(settings, ask(settings, {"do": "file"}, timeout=PATIENCE))
+        running = {**status, "file": status["version"]["file"]}  # all that an older one says
+        running |= ask(settings, {"do": "file"}, timeout=PATIENCE)
+        settings = inherited(settings, running)
         with Waiting(elapsed("checking what the new service needs")) as look:
             launch.rehearse(settings, SystemClock(), look)
         _stop(settings, mode="keep", timeout=timeout)
