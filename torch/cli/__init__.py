@@ -125,6 +125,10 @@ def run(argv: Sequence[str]) -> int:
     except UnicodeError:
         click.echo("torch: an argument is not valid UTF-8", err=True)
         return ExitCode.USAGE
+    except PermissionError as error:  # a file of another user, where no sentence of its own fits
+        click.echo(f"torch: {error.filename or error}: permission denied", err=True)
+        click.echo("  run torch as the service's user or root", err=True)
+        return ExitCode.NOT_PERMITTED
     except OSError as error:  # writing what was asked for failed: a full disk behind stdout
         _hush()
         click.echo(f"torch: {error}", err=True)

@@ -9,9 +9,17 @@ from __future__ import annotations
 import click
 
 from torch.cli import show
+from torch.cli.file import addresses
 from torch.cli.notify import doubts
-from torch.cli.options import of_running_service, settings_options
-from torch.errors import ExitCode, Problem, TaskFileError, UsageError
+from torch.cli.options import json_option, of_running_service, settings_options
+from torch.errors import (
+    ExitCode,
+    NotPermitted,
+    Problem,
+    ServiceUnreachable,
+    TaskFileError,
+    UsageError,
+)
 from torch.report.errors import describe
 from torch.report.problems import render_github
 from torch.report.text import count
@@ -20,24 +28,29 @@ from torch.taskfile.anywhere import read_anywhere
 from torch.taskfile.judging import joined, judge
 from torch.taskfile.open import read_task_file
 from torch.taskfile.parse import examine
-from torch.taskfile.placement import BadEntry, host_addresses
 
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
               help="github: annotations of a workflow.")  # fmt: skip
+@json_option
 @click.option("--anywhere", is_flag=True,
               help="Only what is written, as for CI: not the file's owner and mode, "
               "not this host's users, folders and programs.")  # fmt: skip
 @settings_options
-def check(settings: Settings, files: tuple[str, ...], form: str, anywhere: bool) -> int:
+def check(
+    settings: Settings, files: tuple[str, ...], form: str, as_json: bool, anywhere: bool
+) -> int:
     """Check task files; every problem at once. Exits 65 if one is refused."""
-    files = files or (of_running_service(settings).task_file,)
+    if as_json and form == "github":
+        raise UsageError("--json and --format github exclude each other", hint="choose one of them")
+    settings = _of_this_host(settings, named=bool(files), anywhere=anywhere)
+    files = files or (settings.task_file,)
     results = [(file, *_check(settings, file, anywhere)) for file in files]
     problems = [problem for _, found, _ in results for problem in found]
     refused = any(not problem.warning for problem in problems)
-    if form == "json":
+    if as_json or form == "json":
         show.document({"ok": not refused, "problems": [_as_json(p) for p in problems]})
     elif form == "github":
         for problem in problems:
@@ -51,6 +64,23 @@ def check(settings: Settings, files: tuple[str, ...], form: str, anywhere: bool)
     return ExitCode.TASK_FILE if refused else ExitCode.OK
 
 
+def _of_this_host(settings: Settings, *, named: bool, anywhere: bool) -> Settings:
+    """With the file and the address of the service, where one runs. With files named, it is no
+    condition that it answers: the address only says which tasks are checked for this host."""
+    if named and anywhere:
+        return settings
+    try:
+        return of_running_service(settings, needed=("address",) if named else _NEEDED[anywhere])
+    except (NotPermitted, ServiceUnreachable) as error:
+        if not named:
+            raise
+        show.complaint(f"torch: this host's tasks are those of its interfaces: {error.message}")
+        return settings
+
+
+_NEEDED = {True: ("task_file",), False: ("task_file", "address")}
+
+
 def _check(settings: Settings, path: str, anywhere: bool) -> tuple[tuple[Problem, ...], int]:
     """The problems of one file, and how many tasks it has."""
     try:
@@ -59,13 +89,11 @@ def _check(settings: Settings, path: str, anywhere: bool) -> tuple[tuple[Problem
             written = (problem for problem in doubts(found) if not problem.warning)
             return joined(found, *written), found.total
         opened = read_task_file(path)
-        addresses = host_addresses(settings.address)
     except TaskFileError as error:
         return error.problems, 0
-    except BadEntry as error:
-        raise UsageError(error.message, hint=error.hint) from error
+    mine = addresses(settings.address)
     found = examine(opened.data, file=path)
-    return (*opened.warnings, *judge(found, addresses, *doubts(found))), found.total
+    return (*opened.warnings, *judge(found, mine, *doubts(found))), found.total
 
 
 def _as_json(problem: Problem) -> dict[str, object]:

@@ -13,11 +13,12 @@ from typing import Any
 import click
 
 from torch.cli import show
-from torch.cli.client import ask
+from torch.cli.client import READING, ask
 from torch.cli.drawing.progress import tracked
 from torch.cli.edits import changes, values
 from torch.cli.edits.compared import Compared
 from torch.cli.edits.revision import read_revision
+from torch.cli.file import addresses
 from torch.cli.options import json_option, of_running_service, settings_options, timeout_option
 from torch.clock import FireTime, SystemClock
 from torch.errors import ExitCode, NotRunning, TaskFileError, TorchError, UsageError
@@ -32,7 +33,7 @@ from torch.settings import Settings
 from torch.taskfile.anywhere import read_anywhere
 from torch.taskfile.open import Missing, read_task_file
 from torch.taskfile.parse import TaskFile, parse
-from torch.taskfile.placement import host_addresses, owns
+from torch.taskfile.placement import owns
 
 
 @click.command()
@@ -117,7 +118,7 @@ def _version(file: TaskFile) -> Version:
 
 
 def _here(settings: Settings, old: TaskFile, new: TaskFile) -> HostChange:
-    mine = host_addresses(settings.address)
+    mine = addresses(settings.address)
     before, after = (
         tuple(task for task in file.tasks if owns(task.hosts, file.groups, mine))
         for file in (old, new)
@@ -131,7 +132,7 @@ def _ask(settings: Settings, timeout: float) -> dict[str, Any] | None:
     path = os.path.realpath(settings.task_file)
     try:
         answer = ask(
-            settings, {"do": "reload", "dry_run": True, "file": path}, timeout=max(timeout, 30.0)
+            settings, {"do": "reload", "dry_run": True, "file": path}, timeout=max(timeout, READING)
         )
     except NotRunning:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import textwrap
@@ -13,7 +14,7 @@ from torch.cli.examining.checks import examine
 from torch.cli.examining.subject import Finding, Subject, Verdict
 from torch.cli.options import json_option, of_running_service, settings_options, timeout_option
 from torch.clock import SystemClock
-from torch.errors import ExitCode
+from torch.errors import ExitCode, TorchError
 from torch.report.text import harmless
 from torch.settings import Settings
 
@@ -29,9 +30,9 @@ _BEFORE = 6 + _NAMED  # characters before the sentence
 def doctor(settings: Settings, as_json: bool, timeout: float) -> int:
     """Check the host, and say what to do. Exits 1 if something is bad."""
     clock = SystemClock()
-    subject = Subject(
-        of_running_service(settings), clock.now().wall, lambda: clock.now().mono, timeout
-    )
+    with contextlib.suppress(TorchError):  # one that does not answer is a finding
+        settings = of_running_service(settings)
+    subject = Subject(settings, clock.now().wall, lambda: clock.now().mono, timeout)
     found = examine(subject)
     verdicts = {finding.verdict for _, finding in found}
     worst = next(v for v in (Verdict.BAD, Verdict.WARN, Verdict.OK) if v in verdicts)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING
 
 import click
 
 from torch.cli import names
-from torch.cli.options import json_option, of_running_service, settings_options
+from torch.cli.options import json_option, of_running_service, say_unused, settings_options
 from torch.clock import SystemClock
+from torch.errors import NotRunning
 from torch.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,9 +34,16 @@ def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool)
     from torch.report.why.answer import explain as judge
     from torch.report.why.evidence import Asked
 
+    if not os.path.lexists(settings.state_dir):
+        raise NotRunning(
+            f"no service has run here ({settings.where})",
+            hint="name the --state-dir of the service, or start one: torch start",
+        )
     now = SystemClock().now().wall
     found = Gathering(of_running_service(settings), task, now)
-    _say_if_unused(settings, found.service)
+    if found.unreachable is not None:
+        raise found.unreachable
+    say_unused(settings, found.service)
     asked = None
     if time:
         moment = read(" ".join(time), now=now, zone=found.zone)
@@ -56,19 +64,6 @@ def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool)
         show.prose("what would change it:")
         for line in told.changes:
             show.prose(f"  {line}")
-
-
-def _say_if_unused(settings: Settings, service: Mapping[str, Any]) -> None:
-    """A file that was named is not what the answer comes from where a service has another."""
-    running = service.get("version", {}).get("file")
-    named = click.get_current_context().params.get("task_file")
-    if named and running and running != settings.task_file:
-        from torch.report.text import harmless
-
-        click.echo(
-            f"torch: the service answers, and its file is {harmless(running)}; -f is not used",
-            err=True,
-        )
 
 
 def _as_json(evidence: Evidence, told: Explanation) -> None:

@@ -12,17 +12,23 @@ from torch.settings import Settings
 from torch.task import Task
 from torch.taskfile.open import read_task_file
 from torch.taskfile.parse import TaskFile, parse
-from torch.taskfile.placement import BadEntry, host_addresses
+from torch.taskfile.placement import Address, BadEntry, host_addresses
 
 
-def tasks_of_host(settings: Settings, host: str | None = None) -> tuple[Task, ...]:
-    """The tasks that this host, or the host with address `host`, owns. Raises TaskFileError."""
-    data = read_task_file(settings.task_file).data
+def addresses(address: str | None) -> frozenset[Address]:
+    """Those by which tasks are placed: the one named, or those of this host's interfaces. Raises
+    UsageError."""
     try:
-        addresses = host_addresses(host or settings.address)
+        return host_addresses(address)
     except BadEntry as error:
         raise UsageError(error.message, hint=error.hint) from error
-    return parse(data, file=settings.task_file, only_for=addresses).tasks
+
+
+def tasks_of_host(settings: Settings) -> tuple[Task, ...]:
+    """The tasks that this host owns. Raises TaskFileError and UsageError."""
+    data = read_task_file(settings.task_file).data
+    mine = addresses(settings.address)
+    return parse(data, file=settings.task_file, only_for=mine).tasks
 
 
 def whole_file(settings: Settings) -> TaskFile:

@@ -14,6 +14,7 @@ from torch import zone
 from torch.cli import names, show
 from torch.cli.drawing import columns as layout
 from torch.cli.options import in_its_zone, json_option, place_options
+from torch.cli.targets import must_know
 from torch.clock import SystemClock, local
 from torch.errors import UsageError
 from torch.history import explaining, query
@@ -138,7 +139,7 @@ class _Asked:
             limit=self.limit + 1,
         )  # fmt: skip
         for task in self.tasks if not found else ():
-            _must_know(self.settings, task)
+            must_know(self.settings, task)
         self.cut = len(found) > self.limit
         found = found[: self.limit]
         return found, _adopted(self.settings, found, now), now
@@ -167,14 +168,6 @@ def _adopted(settings: Settings, rows: list[query.RunRow], now: float) -> set[st
         for run_id, begin, end in lived
         if bisect_right(starts, begin) < bisect_right(starts, end)
     }
-
-
-def _must_know(settings: Settings, task: str) -> None:
-    """A typo must not look like the answer to "why did it not run?"."""
-    known = query.known_tasks(settings.history)
-    if task not in known:
-        hint = names.meant(task, known, otherwise="see: torch tasks")
-        raise UsageError(f"this host never had a task '{harmless(task)}'", hint=hint)
 
 
 def _cells(

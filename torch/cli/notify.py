@@ -56,7 +56,7 @@ def notify() -> None:
 @settings_options
 def list_(settings: Settings, as_json: bool) -> None:
     """List the channels. Of a URL no more is shown than its scheme and host."""
-    channels = _channels(of_running_service(settings))
+    channels = _channels(of_running_service(settings, needed=("task_file",)))
     rows = [(each.name, each.way.value, each.shown()) for each in channels.values()]
     if as_json:
         keys = ("name", "way", "target")
@@ -119,6 +119,10 @@ def history(
     rows = told(
         settings.history, task=task, channel=channel, state="owed" if owed else None, limit=limit
     )
+    if task is not None and not rows:
+        from torch.cli.targets import must_know
+
+        must_know(settings, task)
     if as_json:
         show.document({"notices": [row.as_json() for row in rows]})
         return

@@ -6,12 +6,10 @@ is `torch.planning`'s. Nothing is stepped through: a day of 10 000 tasks takes p
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from torch.cli import show
-from torch.cli.file import whole_file
+from torch.cli.file import addresses, whole_file
 from torch.cli.options import json_option, of_running_service, settings_options
 from torch.cli.plans.fleet import show_fleet
 from torch.cli.plans.starts import Span, count_all, load_of, rest_as_json, row, say_rest
@@ -21,7 +19,7 @@ from torch.planning.places import chosen, fleet
 from torch.report.text import count, harmless
 from torch.settings import Settings
 from torch.taskfile.parse import TaskFile
-from torch.taskfile.placement import BadEntry, host_addresses, owns
+from torch.taskfile.placement import owns
 from torch.taskfile.problems import spaced
 
 
@@ -40,9 +38,10 @@ def plan(settings: Settings, hosts: tuple[str, ...], every: bool, span: str, as_
     if every and hosts:
         raise UsageError("--all and --host exclude each other", hint="choose one of them")
     wanted = _span(span, SystemClock().now().wall)
-    file = whole_file(settings := of_running_service(settings))
+    needed = ("task_file",) if every or hosts else ("task_file", "address")
+    file = whole_file(settings := of_running_service(settings, needed=needed))
     for host in hosts:
-        _addresses(host)
+        addresses(host)
     if every or len(hosts) > 1:
         found = chosen(file.tasks, file.groups, hosts) if hosts else fleet(file.tasks, file.groups)
         show_fleet(settings, file, found, wanted, as_json=as_json)
@@ -59,17 +58,10 @@ def _span(text: str, now: float) -> Span:
     return Span(text=text, first=FireTime(int(now)), last=FireTime(int(now) + seconds))
 
 
-def _addresses(host: str | None) -> Any:
-    try:
-        return host_addresses(host)
-    except BadEntry as error:
-        raise UsageError(error.message, hint=error.hint) from error
-
-
 def _show_host(
     settings: Settings, file: TaskFile, host: str | None, span: Span, *, as_json: bool
 ) -> None:
-    mine = _addresses(host or settings.address)
+    mine = addresses(host or settings.address)
     tasks = [task for task in file.tasks if owns(task.hosts, file.groups, mine)]
     counts = count_all(tasks, span)
     rows = [row(task, span, counts[task.name]) for task in tasks]

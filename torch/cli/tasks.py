@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import click
@@ -9,8 +10,15 @@ import click
 from torch.cli import names, show
 from torch.cli.client import ask
 from torch.cli.drawing.waiting import Waiting, elapsed
-from torch.cli.options import json_option, place_options, settings_options, timeout_option
-from torch.errors import ExitCode, NotRunning, UsageError
+from torch.cli.options import (
+    json_option,
+    place_options,
+    say_unused,
+    settings_options,
+    timeout_option,
+)
+from torch.cli.targets import ask_about, elsewhere
+from torch.errors import ExitCode, NotRunning, TorchError, UsageError
 from torch.report.text import harmless
 from torch.settings import Settings
 
@@ -35,14 +43,16 @@ def tasks(
     """List this host's tasks: from the service, or from the file when none is running."""
     _check(states)
     try:
-        found = ask(settings, {"do": "status"}, timeout=timeout)["tasks"]
+        answer = ask(settings, {"do": "status"}, timeout=timeout)
+        say_unused(settings, answer)
+        found = answer["tasks"]
     except NotRunning:
         found = _from_file(settings)
     known = [task["name"] for task in found]
     found = [
         task for task in found
         if _named(task["name"], globs) and (not states or task["state"] in states)
-        and (owner is None or task["owner"] == owner) and _labelled(task, labels)
+        and (owner is None or task.get("owner") == owner) and _labelled(task, labels)
     ]  # fmt: skip
     if as_json:
         show.document({"tasks": found})
@@ -50,8 +60,11 @@ def tasks(
     filtered = bool(globs or states or owner is not None or labels)
     for name in globs:
         if name not in known and not set(name) & set("*?["):
+            if other := elsewhere(settings, name):
+                raise other
             hint = names.meant(name, known, otherwise="see all of them: torch tasks")
-            raise UsageError(f"there is no task '{harmless(name)}' on this host", hint=hint)
+            line = f"there is no task '{harmless(name)}' on this host ({settings.where})"
+            raise UsageError(line, hint=hint)
     columns = ["TASK", "TYPE", "MAX", "STATE", "OWNER", "LABELS", "SCHEDULE", "DESCRIPTION"]
     rows = [_row(task) for task in found]
     for name in ("LABELS", "OWNER"):  # a column that says nothing takes no room
@@ -92,10 +105,10 @@ def _row(task: dict[str, Any]) -> list[object]:
         task["type"],
         task["max"],
         task["state"],
-        task["owner"] or "-",
+        task.get("owner") or "-",
         labels or "-",
         ", ".join(task["schedule"]) or "-",
-        task["description"] or "-",
+        task.get("description") or "-",
     ]
 
 
@@ -128,7 +141,8 @@ def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float
     """Run a task now. Its max holds: with no slot free it is refused."""
     request = {"do": "run", "task": task, "wait": wait}
     with Waiting(elapsed(f"waiting for {task} to end")) as look:
-        answer = ask(settings, request, timeout=None if wait else timeout, look=look)
+        patience = None if wait else timeout
+        answer = ask_about(settings, task, request, timeout=patience, look=look)
     if as_json:
         show.document(answer)
     if not wait:
@@ -164,10 +178,33 @@ def _outcome(ending: dict[str, Any]) -> str:
 @timeout_option
 @place_options
 def kill(settings: Settings, target: str, now: bool, as_json: bool, timeout: float) -> None:
-    """End a run, or all runs of a task: SIGTERM, then SIGKILL after the task's grace."""
-    answer = ask(settings, {"do": "kill", "target": target, "by_force": now}, timeout=timeout)
+    """End a run, or all runs of a task: SIGTERM, then SIGKILL after the task's grace.
+
+    Exits 0 if nothing is running any more.
+    """
+    request = {"do": "kill", "target": target, "by_force": now}
+    said = f"nothing of {target} is running"
+    try:
+        answer = ask_about(settings, target, request, timeout=timeout)
+    except TorchError as error:
+        ended = _ended(settings, target) if error.exit_code is ExitCode.USAGE else ""
+        if not ended:
+            raise
+        answer, said = {"runs": []}, f"{target} has ended: {ended}"
     if as_json:
         show.document(answer)
-    else:
-        for run_id in answer["runs"]:
-            click.echo(f"ending {run_id}")
+    for run_id in answer["runs"] if not as_json else ():
+        click.echo(f"ending {run_id}")
+    if not answer["runs"]:
+        click.echo(harmless(said), err=True)
+
+
+def _ended(settings: Settings, run_id: str) -> str:
+    """How a run on record ended; '' for one that is not, or has not."""
+    from torch.cli.viewing.outputs import ending
+    from torch.history import query
+
+    with contextlib.suppress(TorchError):
+        row = query.find(settings.history, run_id)
+        return "" if row is None or row.outcome is None else ending(row)
+    return ""

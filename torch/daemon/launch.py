@@ -30,6 +30,9 @@ _LOOK = 0.1
 START_LIMIT = 10.0
 """Seconds a start may take before the starter stops waiting and says so."""
 
+REHEARSAL_LIMIT = 90.0
+"""Seconds that the check before a restart may take; the service goes on meanwhile."""
+
 
 class StartFailed(TorchError):
     """The service's own reason, with its own exit code."""
@@ -57,25 +60,51 @@ def in_foreground(settings: Settings, *, log_file: bool = False) -> NoReturn:
 def in_background(settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None) -> int:
     """Starts a service and waits until it is ready; returns its pid. Raises why it is not.
     `look` is called again and again meanwhile."""
+    text, ended, starter = _begin(settings, clock, look, limit=START_LIMIT)
+    if starter.poll() is None:
+        starter.returncode = 0  # it lives on or detaches by itself; nobody waits for it here
+    return _understand(text, ended, settings)
+
+
+def rehearse(settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None) -> None:
+    """Raises why a service with these settings would not start, as far as that can be known while
+    another still runs; changes nothing. It is a process of its own, as the service would be: what
+    the new one cannot import is found too."""
+    text, ended, checking = _begin(settings, clock, look, limit=REHEARSAL_LIMIT, rehearsal=True)
+    if not ended and checking.poll() is None and not text:
+        checking.kill()
+        checking.wait()
+        raise TryAgain(
+            f"checking the start of the new service took longer than {REHEARSAL_LIMIT:g} s",
+            hint="nothing was changed; see: torch check",
+        )
+    checking.wait()
+    _understand(text, ended, settings)
+
+
+def _begin(
+    settings: Settings, clock: Clock, look: Callable[[], None], *, limit: float,
+    rehearsal: bool = False,
+) -> tuple[str, bool, subprocess.Popen[bytes]]:  # fmt: skip
+    """What the new process says (see `_read`), and the process."""
     clean.fill_standard()  # the pipe must not become the service's standard output
     reading, writing = os.pipe2(os.O_CLOEXEC)
     environ = _clean_environ()
     mask = signals.block()  # inherited: a signal to the newborn waits until it can listen
     try:
         starter = subprocess.Popen(
-            _argv(settings, ready_fd=writing), stdin=subprocess.DEVNULL, stdout=writing,
-            stderr=writing, pass_fds=[writing], cwd="/", start_new_session=True, env=environ,
+            _argv(settings, ready_fd=writing, rehearsal=rehearsal), stdin=subprocess.DEVNULL,
+            stdout=writing, stderr=writing, pass_fds=[writing], cwd="/", start_new_session=True,
+            env=environ,
         )  # fmt: skip
     finally:
         os.close(writing)
         signals.restore(mask)
     try:
-        text, ended = _read(reading, clock, look)
+        text, ended = _read(reading, clock, look, limit)
     finally:
         os.close(reading)
-    if starter.poll() is None:
-        starter.returncode = 0  # it lives on or detaches by itself; nobody waits for it here
-    return _understand(text, ended, settings)
+    return text, ended, starter
 
 
 def _clean_environ() -> dict[str, str]:
@@ -86,15 +115,24 @@ def _clean_environ() -> dict[str, str]:
     return clean.unmarked(os.environ)
 
 
-def _argv(settings: Settings, *, ready_fd: int | None, log_file: bool = True) -> list[str]:
-    order = json.dumps({"settings": settings.as_dict(), "ready_fd": ready_fd, "log_file": log_file})
+def _argv(
+    settings: Settings, *, ready_fd: int | None, log_file: bool = True, rehearsal: bool = False
+) -> list[str]:
+    order = json.dumps(
+        {
+            "settings": settings.as_dict(),
+            "ready_fd": ready_fd,
+            "log_file": log_file,
+            "rehearsal": rehearsal,
+        }
+    )
     # -I: nothing of the caller's Python environment, nor its directory, reaches the service.
     return [sys.executable, "-I", "-m", "torch.daemon", order]
 
 
-def _read(fd: int, clock: Clock, look: Callable[[], None]) -> tuple[str, bool]:
+def _read(fd: int, clock: Clock, look: Callable[[], None], limit: float) -> tuple[str, bool]:
     """Everything until the service says its word, closes the pipe (True), or time is up."""
-    until = clock.now().mono + START_LIMIT
+    until = clock.now().mono + limit
     text = b""
     while (left := until - clock.now().mono) > 0:
         if not select.select([fd], [], [], min(left, _LOOK))[0]:

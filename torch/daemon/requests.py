@@ -130,8 +130,7 @@ class Requests:
             "ready": self.ready and not scheduler.stopping,
             "stopping": scheduler.stopping,
             "since": rfc3339(self._since),
-            "address": self._address,
-            "address_given": self._loader.settings.address is not None,
+            **self._address_as_json(),
             "host": socket.gethostname(),
             "timezone": zone.current().key,
             "torch": __version__,
@@ -165,7 +164,7 @@ class Requests:
         name = str(request.get("task"))
         self._must_know(name)
         found = status.of_task(self._state(name), self._loop.scheduler, self._clock.now())
-        return {"task": found, "version": self._loader.version()}
+        return {"task": found, "version": self._loader.version()} | self._address_as_json()
 
     async def _names(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"tasks": [state.task.name for state in self._loop.scheduler.states()]}
@@ -178,7 +177,14 @@ class Requests:
         return status.upcoming(self._state(name), self._clock.now(), most)
 
     async def _file(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"file": self._loader.settings.task_file, "timezone": zone.current().key}
+        """What commands need to read the task file as this service does, and to start its like."""
+        mine = self._loader.settings
+        known = {"file": mine.task_file, "settings": mine.as_dict(), "timezone": zone.current().key}
+        return known | self._address_as_json()
+
+    def _address_as_json(self) -> dict[str, Any]:
+        given = self._loader.settings.address is not None
+        return {"address": self._address, "address_given": given}
 
     # ── changing ──────────────────────────────────────────────────────────────────────────
 
@@ -224,9 +230,9 @@ class Requests:
         runs = [run.run.id for run in live.of(target)]
         if not runs and live.get(target) is not None:
             runs = [target]
-        if not runs:
+        if not runs:  # what was asked for is so already
             self._must_know(target)
-            raise TryAgain(f"nothing of '{target}' is running", hint="see: torch status")
+            return {"runs": []}
         await self._loop.ask(KillAsked(run_ids=tuple(runs), by_force=bool(request.get("by_force"))))
         return {"runs": runs}
 
@@ -275,7 +281,8 @@ class Requests:
 
             near = difflib.get_close_matches(name, [*names, *runs], 1)
             hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
-            raise UsageError(f"no task or live run '{name}' on this host", hint=hint)
+            where = self._loader.settings.where
+            raise UsageError(f"no task or live run '{name}' on this host ({where})", hint=hint)
 
 
 def _end_as_json(end: End) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from torch.cli.asking import left_behind, placing
 from torch.cli.asking.around import around
 from torch.daemon.lock import holder
 from torch.definition import from_text
-from torch.errors import NotRunning, TorchError
+from torch.errors import NotPermitted, NotRunning, ServiceUnreachable, TorchError
 from torch.history import explaining, query
 from torch.history.query import InForce, RunRow
 from torch.report.why.evidence import Asked, Definition, Evidence, Gap, Live, Pause, is_near
@@ -40,6 +40,7 @@ class Gathering:
         self._name = name
         self._now = now
         self._known = self._definitions()
+        self.unreachable: TorchError | None = None
         self.service = self._ask()
 
     def _definitions(self) -> list[InForce]:
@@ -49,12 +50,15 @@ class Gathering:
             return []
 
     def _ask(self) -> dict[str, Any]:
-        """What the service says of the task; {} without one, or one that does not know it."""
+        """What the service says of the task; {} without one, or one that does not know it, or
+        that does not answer."""
         from torch.cli.client import ask
 
         try:
             return ask(self._settings, {"do": "task", "task": self._name}, timeout=2)
-        except TorchError:
+        except TorchError as error:
+            if isinstance(error, NotPermitted | ServiceUnreachable):
+                self.unreachable = error
             return {}
 
     @cached_property
@@ -124,7 +128,8 @@ class Gathering:
         if not self._known and file.placement is None:
             run = self._if_there(lambda path: query.find(path, self._name))
             known = self._if_there(query.known_tasks) or []
-            raise placing.unknown(self._name, known, file, None if run is None else run.task)
+            of = None if run is None else run.task
+            raise placing.unknown(self._settings, self._name, known, file, of)
         # Without a time: what is behind, this second too, and what is ahead.
         split = int(self._now) + 1 if asked is None else asked.first
         previous, following = around(definition, split)

@@ -30,8 +30,8 @@ class Found:
 
 def find(settings: Settings, name: str) -> Found:
     """What the file says of a task; nothing, where there is no good one."""
-    from torch.cli.file import whole_file
-    from torch.taskfile.placement import host_addresses, owns
+    from torch.cli.file import addresses, whole_file
+    from torch.taskfile.placement import owns
 
     try:
         file = whole_file(settings)
@@ -41,18 +41,34 @@ def find(settings: Settings, name: str) -> Found:
     task = next((each for each in file.tasks if each.name == name), None)
     if task is None:
         return Found(names=names)
-    addresses = host_addresses(settings.address)
+    mine = addresses(settings.address)
     placement = Placement(
         file=settings.task_file,
-        here=owns(task.hosts, file.groups, addresses),
+        here=owns(task.hosts, file.groups, mine),
         hosts=tuple(_entry(entry, file.groups) for entry in task.hosts),
-        address=", ".join(sorted(map(str, addresses))) or "without an address",
+        address=", ".join(sorted(map(str, mine))) or "without an address",
     )
     return Found(task=task, placement=placement, names=names)
 
 
+_LONGEST = 300
+
+
+def misplaced(settings: Settings, name: str) -> UsageError | None:
+    """What is to be said of a task that the file has for other hosts only; None for all others."""
+    placement = find(settings, name).placement
+    if placement is None or placement.here:
+        return None
+    hosts = ", ".join(placement.hosts)
+    hosts = hosts if len(hosts) <= _LONGEST else hosts[:_LONGEST] + "…"
+    return UsageError(
+        f"'{name}' belongs to other hosts: {hosts}; this host is {placement.address}",
+        hint="to see the tasks of all hosts: torch plan --all",
+    )
+
+
 def unknown(
-    name: str, recorded: Iterable[str], file: Found, of: str | None = None
+    settings: Settings, name: str, recorded: Iterable[str], file: Found, of: str | None = None
 ) -> UsageError:  # fmt: skip
     """`recorded`: the tasks that the history knows. `of`: the task that a run of this id is of."""
     if of is not None:
@@ -61,7 +77,7 @@ def unknown(
     hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
     if file.fault and not near:
         hint = f"the task file cannot be read: {file.fault}"
-    return UsageError(f"there is no task '{harmless(name)}' here", hint=hint)
+    return UsageError(f"there is no task '{harmless(name)}' here ({settings.where})", hint=hint)
 
 
 def _entry(entry: str, groups: Mapping[str, Sequence[str]]) -> str:

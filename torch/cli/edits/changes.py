@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from torch import zone
-from torch.cli import show
+from torch.cli import answers, show
 from torch.cli.edits import effects, values
 from torch.clock import SystemClock
-from torch.errors import Problem, TaskFileError
+from torch.errors import TaskFileError
 from torch.planning.change import HostChange, KeyChange
 from torch.report.errors import describe
 from torch.report.text import count
@@ -163,7 +163,7 @@ def _say_service(found: Compared) -> None:
         return
     if not answer["accepted"]:
         click.echo("the service here would refuse this file, and nothing would change:", err=True)
-        problems = tuple(Problem(**problem) for problem in answer["problems"])
+        problems = answers.problems(answer)
         show.complaint(describe(TaskFileError(problems)))
         return
     _say_reload(found, answer)

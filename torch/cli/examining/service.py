@@ -42,7 +42,10 @@ def service(subject: Subject) -> Finding:
     if isinstance(answer, NotRunning):
         if not os.path.exists(settings.history):
             return warn(f"none has run yet with {settings.state_dir}", "start it: torch start")
-        return bad("it is not running", f"torch start, then see {settings.log} for why it ended")
+        return bad(
+            f"it is not running ({settings.where})",
+            f"torch start, then see {settings.log} for why it ended",
+        )
     if isinstance(answer, NotPermitted):
         return bad(str(answer.message), "run torch doctor as the service's user or root")
     if isinstance(answer, TorchError):

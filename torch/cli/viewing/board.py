@@ -99,7 +99,7 @@ def _name(task: Mapping[str, Any], room: int) -> str:
 
 def _why(task: Mapping[str, Any], now: datetime) -> str:
     """'exit code 3 at 04:20:00; restart 04:21:00'."""
-    last, put_off = task["last"], task["put_off"]
+    last, put_off = task["last"], task.get("put_off")
     said = []
     if last is not None:
         at = show.when(last["ended_at"], today=now)
@@ -182,13 +182,13 @@ def _schedule(task: Mapping[str, Any], seen: Seen) -> str:
 
 
 def _following(seen: Seen, room: int, colour: bool) -> list[str]:
-    tasks = [task for task in seen.answer["tasks"] if task["next"] or task["put_off"]]
+    tasks = [task for task in seen.answer["tasks"] if task["next"] or task.get("put_off")]
     at = datetime.fromisoformat
     ahead = []
     for task in tasks:
         if task["next"]:
             ahead.append((at(task["next"]), _name(task, room), _schedule(task, seen)))
-        if task["put_off"] and not trouble.is_bad(task):  # else it stands there
+        if task.get("put_off") and not trouble.is_bad(task):  # else it stands there
             why = f"{task['put_off']['for']}, attempt {task['put_off']['attempt']}"
             ahead.append((at(task["put_off"]["at"]), _name(task, room), why))
     ahead.sort(key=lambda each: each[:2])

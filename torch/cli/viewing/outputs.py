@@ -6,14 +6,15 @@ the service: something may print as long as the run's FIFO is there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from torch.cli.viewing import journals
 from torch.daemon import runfile
-from torch.errors import UsageError
+from torch.errors import NotPermitted, NotRunning, UsageError
 from torch.history import query
 from torch.history.query import RunRow
 from torch.report.text import duration, harmless
@@ -82,11 +83,38 @@ def _source(settings: Settings, target: str) -> Source:
         settings.history, task=target, limit=1
     ):
         return _of_task(settings, target)
-    from torch.cli import names
+    from torch.cli import names, targets
 
+    if other := targets.elsewhere(settings, target):
+        raise other
     raise UsageError(
-        f"there is no task and no run '{target}' here", hint=names.nearest(settings, target)
+        f"there is no task and no run '{target}' here ({settings.where})",
+        hint=names.nearest(settings, target),
     )
+
+
+def refuse_absent(settings: Settings) -> None:
+    """Raises NotRunning where no service has written any output, and NotPermitted where this user
+    cannot see it: an empty answer would mean that nothing was printed."""
+    try:
+        there = [os.stat(f"{settings.log_dir}/."), *_stats(settings.log, settings.output)]
+    except (FileNotFoundError, NotADirectoryError):
+        there = []
+    except PermissionError as error:
+        raise NotPermitted(
+            f"{settings.log_dir}: permission denied", hint="run torch as the service's user or root"
+        ) from error
+    if len(there) < 2:
+        raise NotRunning(
+            f"no service has written to {settings.log_dir} ({settings.where})",
+            hint="name the --state-dir of the service, or start one: torch start",
+        )
+
+
+def _stats(*paths: str) -> Iterator[os.stat_result]:
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            yield os.stat(path)
 
 
 def by_age(folder: str) -> list[str]:
