@@ -9,6 +9,7 @@ import pytest
 
 from tests.importing.making import DATA
 from torch.cli import run
+from torch.cli.moving import files
 
 GOOD = "0 1 * * * echo one\n"
 
@@ -122,12 +123,13 @@ def test_user_sets_the_user_and_where_it_runs(crontab, capsys):
         (["crontab", "/nowhere/crontab"], 64, "/nowhere/crontab cannot be read: no such file"),
         (["crontab"], 64, "Missing argument"),
         (["cron", "-"], 64, "'cron' is not one of"),
-        (["gotorch", "-", "--user", "x"], 64, "--user and --user-column are for crontabs"),
+        (["gotorch", "-", "--user", "x"], 64, "--user, --user-column and --cron are for crontabs"),
         (["crontab", "-", "--user", "x", "--user-column"], 64, "without a user column"),
         (["crontab", "-", "--force"], 64, "--force belongs to -o"),
         (["crontab", "-", "--hosts", "web"], 64, "--hosts: 'hosts': 'web' is neither"),
+        (["gotorch", "-", "--cron", "cronie"], 64, "--cron are for crontabs"),
         (["gotorch", "-"], 65, "-:1:1: it is not a JSON list"),
-        (["yacron", "-"], 65, "-:1:1: it is no mapping"),
+        (["yacron", "-"], 65, "-:1:1: it is not a mapping"),
         (
             ["crontab", "-", "-o", "/nowhere/tasks.yaml"],
             78,
@@ -169,3 +171,113 @@ def test_nothing_of_a_file_reaches_a_terminal_raw(monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert "\x1b" not in out + err
     assert "\\x1b" in out
+
+
+def test_an_anacrontab_is_refused_by_its_name(tmp_path, capsys):
+    path = tmp_path / "anacrontab"
+    path.write_text("1\t5\tcron.daily\trun-parts /etc/cron.daily\n")
+    assert run(["import", "crontab", str(path)]) == 65
+    said = capsys.readouterr().err
+    assert f"{path}:1:1: this is an anacrontab, not a crontab" in said
+    assert "catch_up: last" in said
+
+
+def test_the_spool_of_cronie_makes_cron_tz_the_zone_and_an_option_says_otherwise(tmp_path, capsys):
+    spool = tmp_path / "var" / "spool" / "cron"
+    spool.mkdir(parents=True)
+    (spool / "root").write_text("CRON_TZ=Asia/Tokyo\n" + GOOD)
+    assert run(["import", "crontab", str(spool)]) == 0
+    assert "    timezone: Asia/Tokyo\n" in capsys.readouterr().out
+    assert run(["import", "crontab", str(spool), "--cron", "debian"]) == 0
+    assert "timezone: Asia" not in capsys.readouterr().out
+    debian = spool / "crontabs"
+    debian.mkdir()
+    (spool / "root").rename(debian / "root")
+    assert run(["import", "crontab", str(debian)]) == 0
+    assert "timezone: Asia" not in capsys.readouterr().out
+    assert run(["import", "crontab", str(debian), "--cron", "cronie"]) == 0
+    assert "    timezone: Asia/Tokyo\n" in capsys.readouterr().out
+
+
+# ── directories of yacron and gotorch ─────────────────────────────────────────────────────
+
+
+def yacrons(name: str) -> str:
+    return f'jobs:\n  - name: {name}\n    command: {name}\n    schedule: "0 4 * * *"\n'
+
+
+def test_a_directory_is_read_as_yacron_reads_it(tmp_path, capsys):
+    for name in ("b.yaml", "a.yml", "_inc.yaml", ".hidden.yaml", "c.txt", "crontab"):
+        (tmp_path / name).write_text(yacrons(name.strip("._").replace(".", "-")))
+    (tmp_path / "b.yaml").write_text("include: [_inc.yaml]\n" + yacrons("b"))
+    assert run(["import", "yacron", str(tmp_path)]) == 0
+    page = capsys.readouterr().out
+    names = [line.split()[-1] for line in page.split("\n") if line.startswith("  - name:")]
+    assert names == ["a-yml", "inc-yaml", "b"]
+    joined = " ".join(page.replace("#", " ").split())
+    assert ".hidden.yaml, _inc.yaml, c.txt, crontab were not read" in joined
+
+
+def test_an_included_file_that_cannot_be_read_is_named_with_its_line(tmp_path, capsys):
+    main = tmp_path / "main.yaml"
+    main.write_text(yacrons("x") + "include:\n  - gone.yaml\n")
+    assert run(["import", "yacron", str(main)]) == 65
+    said = capsys.readouterr().err
+    assert f"{main}:6:5: {tmp_path}/gone.yaml cannot be read: no such file or directory" in said
+    assert "remove the line" in said
+    (tmp_path / "gone.yaml").mkdir()
+    assert run(["import", "yacron", str(main)]) == 65
+    assert "cannot be read: is a directory" in capsys.readouterr().err
+
+
+def test_gotorch_reads_no_directory(tmp_path, capsys):
+    assert run(["import", "gotorch", str(tmp_path)]) == 64
+    assert "gotorch reads one file: name it" in capsys.readouterr().err
+
+
+# ── copies of hosts ───────────────────────────────────────────────────────────────────────
+
+
+def host(folder, *, own: str = ""):
+    """The crontabs of a host, as docs/moving.md has them collected."""
+    for path, text in {
+        "etc/crontab": "17 * * * * root run-parts /etc/cron.hourly\n",
+        "etc/cron.d/shop": "5 1 * * * shop /opt/shop/stock\n",
+        "etc/cron.d/shop.dpkg-old": "6 1 * * * shop /opt/shop/old\n",
+        "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nshop:x:900:900::/srv/shop:/bin/sh\n",
+        "etc/anacrontab": "1 5 cron.daily run-parts /etc/cron.daily\n",
+        "var/spool/cron/crontabs/shop": "0 2 * * * /opt/shop/report\n" + own,
+    }.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+def test_a_directory_of_one_hosts_crontabs_is_read_the_same_without_an_address(tmp_path, capsys):
+    folder = host(tmp_path / "a")
+    (folder / "notes.txt").write_text("hello")
+    assert run(["import", "crontab", str(folder)]) == 0
+    page = capsys.readouterr().out
+    assert page.count("  - name:") == 3
+    assert "hosts:" not in page
+    assert "notes.txt were not read" in " ".join(page.replace("#", " ").split())
+
+
+def test_a_file_that_this_user_cannot_read_is_a_question_of_rights(tmp_path, monkeypatch, capsys):
+    folder = host(tmp_path / "a")
+
+    def forbidden(path, *_):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(files, "open", forbidden, raising=False)
+    assert run(["import", "crontab", str(folder)]) == 77
+    assert "etc/passwd cannot be read by this user" in capsys.readouterr().err
+
+
+def test_homes_are_those_of_the_directory_that_a_crontab_is_in(tmp_path, capsys):
+    one, other = host(tmp_path / "a"), host(tmp_path / "b")
+    (other / "etc/passwd").write_text("shop:x:1:1::/home/other:/bin/sh\n")
+    assert run(["import", "crontab", str(one), str(other)]) == 0
+    page = capsys.readouterr().out
+    assert page.count("cwd: /srv/shop\n") == 2
+    assert page.count("cwd: /home/other\n") == 2
