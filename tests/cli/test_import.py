@@ -127,6 +127,17 @@ def test_user_sets_the_user_and_where_it_runs(crontab, capsys):
         (["crontab", "-", "--user", "x", "--user-column"], 64, "without a user column"),
         (["crontab", "-", "--force"], 64, "--force belongs to -o"),
         (["crontab", "-", "--hosts", "web"], 64, "--hosts: 'hosts': 'web' is neither"),
+        (["crontab", "10.0.1.11=/nowhere"], 64, "/nowhere cannot be read: no such file"),
+        (["crontab", "10.0.1.11="], 64, "10.0.1.11= names no file or directory"),
+        (["crontab", "web1=/x"], 64, "'web1' is not an IP address"),
+        (["crontab", "10.0.1.0=/x", "10.0.1=/y"], 64, "'10.0.1' is not an IP address"),
+        (["crontab", "127.0.0.1=/x"], 64, "127.0.0.1 is not an address that names one host"),
+        (["crontab", "10.0.1.1=/x", "10.0.1.1=/y"], 64, "10.0.1.1 is given twice: /x, /y"),
+        (["crontab", "10.0.1.1=/x", "::ffff:10.0.1.1=/y"], 64, "10.0.1.1 is given twice"),
+        (["crontab", "10.0.1.1=/x", "/y"], 64, "/y has no host, the others do"),
+        (["crontab", "10.0.1.0/24=/x"], 64, "'10.0.1.0/24' is not an IP address"),
+        (["crontab", "10.0.1.1=/x", "--hosts", "10.0.1.1"], 64, "cannot stand beside HOST=DIR"),
+        (["yacron", "10.0.1.1=/x"], 64, "HOST=FILE is for crontabs, not for yacron"),
         (["gotorch", "-", "--cron", "cronie"], 64, "--cron are for crontabs"),
         (["gotorch", "-"], 65, "-:1:1: it is not a JSON list"),
         (["yacron", "-"], 65, "-:1:1: it is not a mapping"),
@@ -235,7 +246,7 @@ def test_gotorch_reads_no_directory(tmp_path, capsys):
     assert "gotorch reads one file: name it" in capsys.readouterr().err
 
 
-# ── copies of hosts ───────────────────────────────────────────────────────────────────────
+# ── the crontabs of several hosts ─────────────────────────────────────────────────────────
 
 
 def host(folder, *, own: str = ""):
@@ -251,6 +262,45 @@ def host(folder, *, own: str = ""):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text)
     return folder
+
+
+def test_the_crontabs_of_several_hosts_become_one_file(tmp_path, capsys):
+    words = [
+        f"10.0.1.{number}={host(tmp_path / str(number), own=own)}"
+        for number, own in ((11, ""), (9, ""), (100, "0 3 * * * /opt/shop/backup\n"))
+    ]
+    out = tmp_path / "tasks.yaml"
+    assert run(["import", "crontab", *words, "-o", str(out)]) == 0
+    page = out.read_text()
+    assert "\ngroups:\n  all: [10.0.1.9, 10.0.1.11, 10.0.1.100]\n" in page
+    assert page.count("  - name:") == 4
+    assert page.count("    cwd: /srv/shop\n") == 3  # from the copied passwd
+    assert "hosts: [10.0.1.100]" in page
+    joined = " ".join(page.replace("#", " ").split())
+    assert "etc/anacrontab was not read: it is an anacrontab" in joined
+    assert "shop.dpkg-old was not read: cron reads no file of such a name" in joined
+    capsys.readouterr()
+    assert run(["import", "crontab", *reversed(words)]) == 0
+    again = capsys.readouterr().out
+    assert again.split("\n")[4:] == page.split("\n")[4:]  # whatever the order of the words
+
+
+def test_without_the_hosts_passwd_the_page_says_whose_homes_they_are(tmp_path, capsys):
+    path = tmp_path / "one.crontab"
+    path.write_text(GOOD)
+    assert run(["import", "crontab", f"10.0.1.9={path}", "--user", "root"]) == 0
+    joined = " ".join(capsys.readouterr().out.replace("#", " ").split())
+    assert "10.0.1.9: the homes of their users ('cwd') are those of the host of this" in joined
+    assert "hosts: [10.0.1.9]" in joined
+
+
+def test_a_directory_without_crontabs_is_named(tmp_path, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert run(["import", "crontab", f"10.0.1.9={host(tmp_path / 'a')}", f"10.0.1.8={empty}"]) == 64
+    said = capsys.readouterr().err
+    assert f"{empty} has no crontabs" in said
+    assert "etc/cron.d" in said
 
 
 def test_a_directory_of_one_hosts_crontabs_is_read_the_same_without_an_address(tmp_path, capsys):
@@ -270,7 +320,7 @@ def test_a_file_that_this_user_cannot_read_is_a_question_of_rights(tmp_path, mon
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(files, "open", forbidden, raising=False)
-    assert run(["import", "crontab", str(folder)]) == 77
+    assert run(["import", "crontab", f"10.0.1.9={folder}"]) == 77
     assert "etc/passwd cannot be read by this user" in capsys.readouterr().err
 
 
@@ -281,3 +331,10 @@ def test_homes_are_those_of_the_directory_that_a_crontab_is_in(tmp_path, capsys)
     page = capsys.readouterr().out
     assert page.count("cwd: /srv/shop\n") == 2
     assert page.count("cwd: /home/other\n") == 2
+
+
+def test_a_file_whose_name_has_an_equals_sign_is_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a=b").write_text(GOOD)
+    assert run(["import", "crontab", "a=b"]) == 0
+    assert "hosts" not in capsys.readouterr().out.split("tasks:")[1]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(name="import")
 @click.argument("kind", type=click.Choice(["crontab", "gotorch", "yacron"]))
-@click.argument("files", nargs=-1, required=True, metavar="FILE|DIR|-...")
+@click.argument("files", nargs=-1, required=True, metavar="[HOST=]FILE|DIR|-...")
 @click.option("-o", "output", metavar="FILE", help="Write to FILE; an existing file is refused.")
 @click.option("--force", is_flag=True, help="With -o: replace the file.")
 @click.option("--hosts", metavar="LIST", help="'hosts' of every task: 10.0.1.0/24,10.0.4.7")
@@ -48,9 +48,10 @@ def import_(
 ) -> int:
     """Make a task file of crontabs, or of the files of gotorch, yacron or cronstable.
 
-    Read a directory as that program does, - as standard input. Keep what cannot be mapped as a
-    comment with the reason; then the exit code is 1. Look at each '# review:', then run
-    'torch check'.
+    Read a directory as that program does, - as standard input. HOST=DIR reads the crontabs of
+    several hosts into one file: torch import crontab 10.0.1.11=DIR 10.0.1.12=DIR. Keep what
+    cannot be mapped as a comment with the reason; then the exit code is 1. Look at each
+    '# review:', then run 'torch check'.
     """
     if kind != "crontab" and not (user is None and column is None and cron is None):
         raise UsageError("--user, --user-column and --cron are for crontabs")
@@ -83,9 +84,23 @@ def _result(
     listed: str | None,
 ) -> Imported:
     """The task file of what the arguments name."""
+    from torch.cli.moving import hosts
     from torch.importing import page
 
-    return page.compose(_originals(kind, words, asked), origin=origin, hosts=_hosts(listed))
+    by_host = hosts.split(words)
+    if by_host is None:
+        return page.compose(_originals(kind, words, asked), origin=origin, hosts=_hosts(listed))
+    if kind != "crontab":
+        raise UsageError(
+            f"HOST=FILE is for crontabs, not for {kind}",
+            hint="import the files of each host with --hosts, and put the tasks into one file",
+        )
+    if listed is not None:
+        raise UsageError("--hosts cannot stand beside HOST=DIR, which names the hosts")
+    from torch.cli.moving import merging
+
+    merged = merging.read(by_host, _asked(asked))
+    return page.compose(merged.originals, origin=origin, groups=merged.groups)
 
 
 def _originals(
