@@ -94,6 +94,18 @@ def test_a_folder_stands_for_the_crontabs_in_it(tmp_path, capsys):
     assert "a.dpkg-old was not read: cron reads no file of such a name" in joined
 
 
+@pytest.mark.parametrize("name", ["cron.d", "crontabs"])
+def test_a_file_named_crontab_hides_no_other_file_of_crons_own_directories(name, tmp_path, capsys):
+    folder = tmp_path / "etc" / name
+    folder.mkdir(parents=True)
+    for each in ("alpha", "crontab"):
+        (folder / each).write_text(f"0 1 * * * root run-{each}\n")
+    assert run(["import", "crontab", str(folder)]) == 0
+    page = capsys.readouterr().out
+    assert "run-alpha" in page
+    assert "run-crontab" in page
+
+
 def test_a_spool_stands_for_the_crontabs_of_its_users(tmp_path, capsys):
     spool = tmp_path / "spool" / "cron" / "crontabs"
     spool.mkdir(parents=True)

@@ -27,6 +27,7 @@ _FOLDERS = (
     "etc/cron.d", "cron.d", "crontabs",
     "var/spool/cron/crontabs", "var/spool/cron/tabs", "var/spool/cron",
 )  # fmt: skip
+_CRONS = ("cron.d", "crontabs", "tabs")  # directories of cron's own
 _PASSWD = ("etc/passwd", "passwd")
 _SHOWN = 5  # names of files that were not read
 
@@ -93,6 +94,8 @@ def _collect(path: str) -> Collected:
         return found
     names = files.listed(path)
     copied = [name for name in (*_SYSTEM, *_FOLDERS) if _is_there(path, name)]
+    if os.path.basename(os.path.abspath(path)) in _CRONS:
+        copied = []  # a file named crontab is one of a package, or of a user
     if not copied:
         _flat(path, names, found)
         return found
