@@ -32,7 +32,8 @@ from torch.settings import Settings
 from torch.taskfile.anywhere import read_anywhere
 from torch.taskfile.open import Missing, read_task_file
 from torch.taskfile.parse import TaskFile, parse
-from torch.taskfile.placement import host_addresses, owns
+from torch.taskfile.placement import Owner, host_addresses
+from torch.taskfile.reading import LONGEST
 
 
 @click.command()
@@ -119,8 +120,8 @@ def _version(file: TaskFile) -> Version:
 def _here(settings: Settings, old: TaskFile, new: TaskFile) -> HostChange:
     mine = host_addresses(settings.address)
     before, after = (
-        tuple(task for task in file.tasks if owns(task.hosts, file.groups, mine))
-        for file in (old, new)
+        tuple(task for task in file.tasks if owner.owns(task.hosts))
+        for file, owner in ((file, Owner(file.groups, mine)) for file in (old, new))
     )
     found = reload_diff({task.name: task for task in before}, after)
     return HostChange(label="this host", places=(), diff=found, old=before, new=after)
@@ -131,7 +132,7 @@ def _ask(settings: Settings, timeout: float) -> dict[str, Any] | None:
     path = os.path.realpath(settings.task_file)
     try:
         answer = ask(
-            settings, {"do": "reload", "dry_run": True, "file": path}, timeout=max(timeout, 30.0)
+            settings, {"do": "reload", "dry_run": True, "file": path}, timeout=max(timeout, LONGEST)
         )
     except NotRunning:
         return None

@@ -21,7 +21,7 @@ from torch.planning.places import chosen, fleet
 from torch.report.text import count, harmless
 from torch.settings import Settings
 from torch.taskfile.parse import TaskFile
-from torch.taskfile.placement import BadEntry, host_addresses, owns
+from torch.taskfile.placement import BadEntry, Owner, host_addresses
 from torch.taskfile.problems import spaced
 
 
@@ -69,8 +69,8 @@ def _addresses(host: str | None) -> Any:
 def _show_host(
     settings: Settings, file: TaskFile, host: str | None, span: Span, *, as_json: bool
 ) -> None:
-    mine = _addresses(host or settings.address)
-    tasks = [task for task in file.tasks if owns(task.hosts, file.groups, mine)]
+    owner = Owner(file.groups, _addresses(host or settings.address))
+    tasks = [task for task in file.tasks if owner.owns(task.hosts)]
     counts = count_all(tasks, span)
     rows = [row(task, span, counts[task.name]) for task in tasks]
     load = load_of(tasks, span.first)

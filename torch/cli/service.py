@@ -40,7 +40,7 @@ from torch.errors import (
 from torch.report.errors import describe
 from torch.report.text import count
 from torch.settings import LOG_FORMATS, Settings
-from torch.taskfile.reading import UPGRADED
+from torch.taskfile.reading import LONGEST, UPGRADED
 
 
 @click.command()
@@ -202,7 +202,7 @@ def _check_file(settings: Settings) -> None:
     """A file that would not start must not leave the host without a service. Raises."""
     try:
         request = {"do": "reload", "dry_run": True, "file": settings.task_file}
-        answer = ask(settings, request, timeout=30)
+        answer = ask(settings, request, timeout=LONGEST)
     except ServiceUnreachable:  # one of another version, perhaps, that understands us no more
         answer = {"accepted": False, "problems": [{"message": UPGRADED}]}
     if not answer["accepted"]:
@@ -228,7 +228,7 @@ def _check_history(settings: Settings) -> None:
 @place_options
 def reload(settings: Settings, dry_run: bool, as_json: bool, timeout: float) -> int:
     """Read the task file again. What runs is left alone; a bad file changes nothing."""
-    answer = ask(settings, {"do": "reload", "dry_run": dry_run}, timeout=max(timeout, 30.0))
+    answer = ask(settings, {"do": "reload", "dry_run": dry_run}, timeout=max(timeout, LONGEST))
     problems = tuple(Problem(**problem) for problem in answer["problems"])
     waits = not answer["accepted"] and answer["version"].get("waiting") is not None
     if as_json:

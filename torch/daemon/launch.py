@@ -25,10 +25,11 @@ from torch.errors import (
     TryAgain,
 )
 from torch.settings import Settings
+from torch.taskfile.reading import extra_time
 
 _LOOK = 0.1
 START_LIMIT = 10.0
-"""Seconds a start may take before the starter stops waiting and says so."""
+"""Seconds a start with a small file may take before the starter stops waiting and says so."""
 
 
 class StartFailed(TorchError):
@@ -70,12 +71,13 @@ def in_background(settings: Settings, clock: Clock, look: Callable[[], None] = l
         os.close(writing)
         signals.restore(mask)
     try:
-        text, ended = _read(reading, clock, look)
+        limit = START_LIMIT + extra_time(settings.task_file)
+        text, ended = _read(reading, clock, look, limit)
     finally:
         os.close(reading)
     if starter.poll() is None:
         starter.returncode = 0  # it lives on or detaches by itself; nobody waits for it here
-    return _understand(text, ended, settings)
+    return _understand(text, ended, settings, limit)
 
 
 def _clean_environ() -> dict[str, str]:
@@ -92,9 +94,9 @@ def _argv(settings: Settings, *, ready_fd: int | None, log_file: bool = True) ->
     return [sys.executable, "-I", "-m", "torch.daemon", order]
 
 
-def _read(fd: int, clock: Clock, look: Callable[[], None]) -> tuple[str, bool]:
+def _read(fd: int, clock: Clock, look: Callable[[], None], limit: float) -> tuple[str, bool]:
     """Everything until the service says its word, closes the pipe (True), or time is up."""
-    until = clock.now().mono + START_LIMIT
+    until = clock.now().mono + limit
     text = b""
     while (left := until - clock.now().mono) > 0:
         if not select.select([fd], [], [], min(left, _LOOK))[0]:
@@ -108,7 +110,7 @@ def _read(fd: int, clock: Clock, look: Callable[[], None]) -> tuple[str, bool]:
     return text.decode("utf-8", "replace"), False
 
 
-def _understand(text: str, ended: bool, settings: Settings) -> int:
+def _understand(text: str, ended: bool, settings: Settings, limit: float) -> int:
     lines = text.splitlines()
     for line in lines:
         word, _, rest = line.partition(" ")
@@ -130,7 +132,7 @@ def _understand(text: str, ended: bool, settings: Settings) -> int:
             hint=f"was it killed? start it again; see {settings.log}",
         )
     raise TryAgain(
-        f"the service was not ready within {START_LIMIT:g} s",
+        f"the service was not ready within {limit:.0f} s",
         hint=f"it may still come up; see: torch status, and {settings.log}",
     )
 

@@ -27,12 +27,18 @@ from torch.schedule.messages import Loaded
 from torch.schedule.reload import diff
 from torch.settings import Settings
 from torch.task import Task
-from torch.taskfile.reading import UPGRADED, Reading, Request, frame_length, shape, unpack
+from torch.taskfile.reading import (
+    SHORTEST,
+    UPGRADED,
+    Reading,
+    Request,
+    extra_time,
+    frame_length,
+    shape,
+    unpack,
+)
 from torch.taskfile.settling import Doubt
 from torch.zone import HostZone
-
-LIMIT = 30.0
-"""Seconds a reading may take."""
 
 MISSING_FOR = 2.0
 """Seconds a file that is being replaced may be away before that is called a problem."""
@@ -257,6 +263,8 @@ class Loader:
 
     async def _read(self, file: str | None = None) -> tuple[Reading, dict[str, Task]]:
         """One reading, by a process of its own; of another file than ours if one is named."""
+        file = file or self.settings.task_file
+        limit = SHORTEST + extra_time(file)
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-m", "torch.taskfile.reader",
@@ -266,10 +274,10 @@ class Loader:
         except OSError as error:
             return self._failed(f"the reader could not be started: {error.strerror}"), {}
         try:
-            async with asyncio.timeout(LIMIT):
-                return await self._converse(process, file or self.settings.task_file)
+            async with asyncio.timeout(limit):
+                return await self._converse(process, file)
         except TimeoutError:
-            return self._failed(f"reading took longer than {LIMIT:g} s"), {}
+            return self._failed(f"reading took longer than {limit:.0f} s"), {}
         except (EOFError, OSError) as error:
             said = await process.stderr.read() if process.stderr else b""
             last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or [str(error)]

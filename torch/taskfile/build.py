@@ -55,7 +55,7 @@ class Builder:
         self._weights: dict[str, int] = {}  # of the values in `defaults`
         self._merged = 0
         self._expressions = 0
-        self._groups_here: dict[str, tuple[str, ...]] | None = None
+        self._owner: placement.Owner | None = None
         self._secrets = secrets.Search()
 
     def read_defaults(self, node: Node) -> None:
@@ -269,12 +269,9 @@ class Builder:
     def _is_mine(self, hosts: tuple[str, ...]) -> bool:
         if self._only_for is None or not hosts:
             return True
-        if self._groups_here is None:  # of each group one entry that matches, if one does
-            self._groups_here = {
-                name: tuple(e for e in members if placement.owns((e,), {}, self._only_for))[:1]
-                for name, members in self._out.groups.items()
-            }
-        return placement.owns(hosts, self._groups_here, self._only_for)
+        if self._owner is None:  # now the groups are known
+            self._owner = placement.Owner(self._out.groups, self._only_for)
+        return self._owner.owns(hosts)
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ frame at a time is never held up. Pickle, because both ends are this code, run b
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import struct
 from collections.abc import Mapping
@@ -27,6 +28,9 @@ UPGRADED = "torch was upgraded, and this service is still the one before"
 
 FRAME_TASKS = 200
 """Most tasks of a frame: about a millisecond to unpack."""
+
+SHORTEST, PER_MIB, LONGEST = 30.0, 15.0, 150.0
+"""Seconds that a reading may take: of a small file, more for each MiB, of the largest there is."""
 
 _LENGTH = struct.Struct(">I")
 
@@ -97,6 +101,16 @@ def shape() -> str:
     parts = (Reading, HostZone, Task, Retry, Restart, Output, Alert, Channel, Problem, Save)
     names = [(part.__name__, [each.name for each in fields(part)]) for part in parts]
     return blake2b(repr((__version__, names)).encode(), digest_size=8).hexdigest()
+
+
+def extra_time(path: str) -> float:
+    """Seconds that reading the file may take longer than that of a small one: a few for each MiB
+    on a slow host, and many times that on a busy one. 0 for a file that is not there."""
+    try:
+        size = os.stat(path).st_size
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        return 0.0
+    return min(size / 2**20 * PER_MIB, LONGEST - SHORTEST)
 
 
 def pack(content: Reading | tuple[Task, ...]) -> bytes:
