@@ -13,7 +13,8 @@ import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import eq
 from typing import Any
 
 from torch import zone
@@ -46,7 +47,8 @@ MISSING_FOR = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """The file in force. `at` is when it was loaded, in wall seconds."""
+    """The file in force. `at` is when it was loaded, in wall seconds; the reading is without its
+    `order`, which the tasks have themselves."""
 
     reading: Reading
     at: float
@@ -178,8 +180,10 @@ class Loader:
     def _is_in_force(self, reading: Reading) -> bool:
         """Whether nothing is new: the same bytes, and the same tasks of them for this host."""
         current = self._version
-        same = current is not None and current.reading.hash == reading.hash
-        return same and current is not None and current.reading.order == reading.order
+        if current is None or current.reading.hash != reading.hash:
+            return False
+        here = ((name, task.digest) for name, task in self._tasks.items())
+        return len(self._tasks) == len(reading.order) and all(map(eq, here, reading.order))
 
     def _problem_of(self, against: Doubt) -> Problem:
         return settling.problem(against, self.settings.task_file)
@@ -226,7 +230,7 @@ class Loader:
         self._adopt(reading.zone)
         self._tasks = {task.name: task for task in tasks}
         self._settling.take(reading.save)
-        self._version = Version(reading=reading, at=self._clock.now().wall)
+        self._version = Version(reading=replace(reading, order=()), at=self._clock.now().wall)
         self._problem = ""
         await self._loop.ask(
             Loaded(

@@ -28,6 +28,9 @@ MERGED = 1_000_000
 EXPRESSIONS = 30_000
 """Most expressions of a file; one with H everywhere takes 60 µs to read."""
 
+_SHARED, _OWN = (str, tuple), ("name", "description")
+"""Values of which a service of ten thousand tasks holds each once: types, and keys of no use."""
+
 _DIGEST_DEFAULTS = {name: key.default for name, key in TASK_KEYS.items()}
 
 
@@ -57,6 +60,7 @@ class Builder:
         self._expressions = 0
         self._owner: placement.Owner | None = None
         self._secrets = secrets.Search()
+        self._shared: dict[tuple[str, Any], Any] = {}  # one object for what many tasks say
 
     def read_defaults(self, node: Node) -> None:
         out = self._out
@@ -263,6 +267,10 @@ class Builder:
             lookalikes.warn(values["schedule"], schedule_places, self._out)
         if "success_codes" in values:
             values["success_codes"] = frozenset(values["success_codes"])
+        shared = self._shared
+        for key, value in values.items():
+            if type(value) in _SHARED and key not in _OWN:
+                values[key] = shared.setdefault((key, value), value)
         self.tasks.append(Task(**values, digest=digest, line=(node.at >> 24) + 1))
         self._nodes[name] = node
 
