@@ -75,8 +75,6 @@ def ask(
     return answer
 
 
-READING = 30.0
-"""Seconds that the service may take to read a task file, however small --timeout is."""
 _LOOK = 0.1
 _CHUNK = 1 << 18
 MOST = 128 * 2**20

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from torch.cli import show
-from torch.cli.client import READING, ask
+from torch.cli.client import ask
 from torch.cli.drawing.progress import tracked
 from torch.cli.edits import changes, values
 from torch.cli.edits.compared import Compared
@@ -33,7 +33,8 @@ from torch.settings import Settings
 from torch.taskfile.anywhere import read_anywhere
 from torch.taskfile.open import Missing, read_task_file
 from torch.taskfile.parse import TaskFile, parse
-from torch.taskfile.placement import owns
+from torch.taskfile.placement import Owner
+from torch.taskfile.reading import LONGEST
 
 
 @click.command()
@@ -120,8 +121,8 @@ def _version(file: TaskFile) -> Version:
 def _here(settings: Settings, old: TaskFile, new: TaskFile) -> HostChange:
     mine = addresses(settings.address)
     before, after = (
-        tuple(task for task in file.tasks if owns(task.hosts, file.groups, mine))
-        for file in (old, new)
+        tuple(task for task in file.tasks if owner.owns(task.hosts))
+        for file, owner in ((file, Owner(file.groups, mine)) for file in (old, new))
     )
     found = reload_diff({task.name: task for task in before}, after)
     return HostChange(label="this host", places=(), diff=found, old=before, new=after)
@@ -132,7 +133,7 @@ def _ask(settings: Settings, timeout: float) -> dict[str, Any] | None:
     path = os.path.realpath(settings.task_file)
     try:
         answer = ask(
-            settings, {"do": "reload", "dry_run": True, "file": path}, timeout=max(timeout, READING)
+            settings, {"do": "reload", "dry_run": True, "file": path}, timeout=max(timeout, LONGEST)
         )
     except NotRunning:
         return None

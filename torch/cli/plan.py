@@ -19,7 +19,7 @@ from torch.planning.places import chosen, fleet
 from torch.report.text import count, harmless
 from torch.settings import Settings
 from torch.taskfile.parse import TaskFile
-from torch.taskfile.placement import owns
+from torch.taskfile.placement import Owner
 from torch.taskfile.problems import spaced
 
 
@@ -61,8 +61,8 @@ def _span(text: str, now: float) -> Span:
 def _show_host(
     settings: Settings, file: TaskFile, host: str | None, span: Span, *, as_json: bool
 ) -> None:
-    mine = addresses(host or settings.address)
-    tasks = [task for task in file.tasks if owns(task.hosts, file.groups, mine)]
+    owner = Owner(file.groups, addresses(host or settings.address))
+    tasks = [task for task in file.tasks if owner.owns(task.hosts)]
     counts = count_all(tasks, span)
     rows = [row(task, span, counts[task.name]) for task in tasks]
     load = load_of(tasks, span.first)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from torch.cli import answers, show
-from torch.cli.client import READING, ask
+from torch.cli.client import ask
 from torch.cli.drawing.waiting import EVERY, Waiting, bar, elapsed
 from torch.cli.edits import effects
 from torch.cli.inherited import inherited
@@ -41,7 +41,7 @@ from torch.errors import (
 from torch.report.errors import describe
 from torch.report.text import count
 from torch.settings import LOG_FORMATS, Settings
-from torch.taskfile.reading import UPGRADED
+from torch.taskfile.reading import LONGEST, UPGRADED
 
 PATIENCE = 5.0
 """Seconds to wait for the answer of a service that is to be stopped."""
@@ -219,7 +219,7 @@ def _check_file(settings: Settings) -> None:
     """A file that would not start must not leave the host without a service. Raises."""
     try:
         request = {"do": "reload", "dry_run": True, "file": settings.task_file}
-        answer = ask(settings, request, timeout=READING)
+        answer = ask(settings, request, timeout=LONGEST)
     except ServiceUnreachable:  # one of another version, perhaps, that understands us no more
         answer = {"accepted": False, "problems": [{"message": UPGRADED}]}
     if not answer["accepted"]:
@@ -246,7 +246,7 @@ def _check_history(settings: Settings) -> None:
 def reload(settings: Settings, dry_run: bool, as_json: bool, timeout: float) -> int:
     """Read the task file again. What runs is left alone; a bad file changes nothing."""
     ask(settings, {"do": "file"}, timeout=timeout)  # one that hangs is not waited for longer
-    answer = ask(settings, {"do": "reload", "dry_run": dry_run}, timeout=max(timeout, READING))
+    answer = ask(settings, {"do": "reload", "dry_run": dry_run}, timeout=max(timeout, LONGEST))
     problems = answers.problems(answer)
     waits = not answer["accepted"] and answer["version"].get("waiting") is not None
     if as_json:

@@ -25,10 +25,11 @@ from torch.errors import (
     TryAgain,
 )
 from torch.settings import Settings
+from torch.taskfile.reading import extra_time
 
 _LOOK = 0.1
 START_LIMIT = 10.0
-"""Seconds a start may take before the starter stops waiting and says so."""
+"""Seconds a start with a small file may take before the starter stops waiting and says so."""
 
 REHEARSAL_LIMIT = 90.0
 """Seconds that the check before a restart may take; the service goes on meanwhile."""
@@ -60,26 +61,28 @@ def in_foreground(settings: Settings, *, log_file: bool = False) -> NoReturn:
 def in_background(settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None) -> int:
     """Starts a service and waits until it is ready; returns its pid. Raises why it is not.
     `look` is called again and again meanwhile."""
-    text, ended, starter = _begin(settings, clock, look, limit=START_LIMIT)
+    limit = START_LIMIT + extra_time(settings.task_file)
+    text, ended, starter = _begin(settings, clock, look, limit=limit)
     if starter.poll() is None:
         starter.returncode = 0  # it lives on or detaches by itself; nobody waits for it here
-    return _understand(text, ended, settings)
+    return _understand(text, ended, settings, limit)
 
 
 def rehearse(settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None) -> None:
     """Raises why a service with these settings would not start, as far as that can be known while
     another still runs; changes nothing. It is a process of its own, as the service would be: what
     the new one cannot import is found too."""
-    text, ended, checking = _begin(settings, clock, look, limit=REHEARSAL_LIMIT, rehearsal=True)
+    limit = REHEARSAL_LIMIT + extra_time(settings.task_file)
+    text, ended, checking = _begin(settings, clock, look, limit=limit, rehearsal=True)
     if not ended and checking.poll() is None and not text:
         checking.kill()
         checking.wait()
         raise TryAgain(
-            f"checking the start of the new service took longer than {REHEARSAL_LIMIT:g} s",
+            f"checking the start of the new service took longer than {limit:g} s",
             hint="nothing was changed; see: torch check",
         )
     checking.wait()
-    _understand(text, ended, settings)
+    _understand(text, ended, settings, limit)
 
 
 def _begin(
@@ -146,7 +149,7 @@ def _read(fd: int, clock: Clock, look: Callable[[], None], limit: float) -> tupl
     return text.decode("utf-8", "replace"), False
 
 
-def _understand(text: str, ended: bool, settings: Settings) -> int:
+def _understand(text: str, ended: bool, settings: Settings, limit: float) -> int:
     lines = text.splitlines()
     for line in lines:
         word, _, rest = line.partition(" ")
@@ -168,7 +171,7 @@ def _understand(text: str, ended: bool, settings: Settings) -> int:
             hint=f"was it killed? start it again; see {settings.log}",
         )
     raise TryAgain(
-        f"the service was not ready within {START_LIMIT:g} s",
+        f"the service was not ready within {limit:.0f} s",
         hint=f"it may still come up; see: torch status, and {settings.log}",
     )
 

@@ -13,7 +13,8 @@ import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import eq
 from typing import Any
 
 from torch import zone
@@ -27,12 +28,18 @@ from torch.schedule.messages import Loaded
 from torch.schedule.reload import diff
 from torch.settings import Settings
 from torch.task import Task
-from torch.taskfile.reading import UPGRADED, Reading, Request, frame_length, shape, unpack
+from torch.taskfile.reading import (
+    SHORTEST,
+    UPGRADED,
+    Reading,
+    Request,
+    extra_time,
+    frame_length,
+    shape,
+    unpack,
+)
 from torch.taskfile.settling import Doubt
 from torch.zone import HostZone
-
-LIMIT = 30.0
-"""Seconds a reading may take."""
 
 MISSING_FOR = 2.0
 """Seconds a file that is being replaced may be away before that is called a problem."""
@@ -40,7 +47,8 @@ MISSING_FOR = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """The file in force. `at` is when it was loaded, in wall seconds."""
+    """The file in force. `at` is when it was loaded, in wall seconds; the reading is without its
+    `order`, which the tasks have themselves."""
 
     reading: Reading
     at: float
@@ -172,8 +180,10 @@ class Loader:
     def _is_in_force(self, reading: Reading) -> bool:
         """Whether nothing is new: the same bytes, and the same tasks of them for this host."""
         current = self._version
-        same = current is not None and current.reading.hash == reading.hash
-        return same and current is not None and current.reading.order == reading.order
+        if current is None or current.reading.hash != reading.hash:
+            return False
+        here = ((name, task.digest) for name, task in self._tasks.items())
+        return len(self._tasks) == len(reading.order) and all(map(eq, here, reading.order))
 
     def _problem_of(self, against: Doubt) -> Problem:
         return settling.problem(against, self.settings.task_file)
@@ -220,7 +230,7 @@ class Loader:
         self._adopt(reading.zone)
         self._tasks = {task.name: task for task in tasks}
         self._settling.take(reading.save)
-        self._version = Version(reading=reading, at=self._clock.now().wall)
+        self._version = Version(reading=replace(reading, order=()), at=self._clock.now().wall)
         self._problem = ""
         await self._loop.ask(
             Loaded(
@@ -257,6 +267,8 @@ class Loader:
 
     async def _read(self, file: str | None = None) -> tuple[Reading, dict[str, Task]]:
         """One reading, by a process of its own; of another file than ours if one is named."""
+        file = file or self.settings.task_file
+        limit = SHORTEST + extra_time(file)
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-m", "torch.taskfile.reader",
@@ -266,10 +278,10 @@ class Loader:
         except OSError as error:
             return self._failed(f"the reader could not be started: {error.strerror}"), {}
         try:
-            async with asyncio.timeout(LIMIT):
-                return await self._converse(process, file or self.settings.task_file)
+            async with asyncio.timeout(limit):
+                return await self._converse(process, file)
         except TimeoutError:
-            return self._failed(f"reading took longer than {LIMIT:g} s"), {}
+            return self._failed(f"reading took longer than {limit:.0f} s"), {}
         except (EOFError, OSError) as error:
             said = await process.stderr.read() if process.stderr else b""
             last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or [str(error)]

@@ -18,10 +18,10 @@ from torch.daemon import folders
 from torch.errors import Fault, NotPermitted, SettingsError, TaskFileError, TryAgain
 from torch.history.reader import refuse_newer
 from torch.settings import Settings
-from torch.taskfile.reading import Reading, Request, shape, unpack_reply
+from torch.taskfile.reading import Reading, Request, extra_time, shape, unpack_reply
 
 LIMIT = 60.0
-"""Seconds that reading the task file may take here."""
+"""Seconds that reading a small task file may take here."""
 
 
 def rehearse(settings: Settings) -> None:
@@ -62,14 +62,15 @@ def _read(settings: Settings) -> Reading:
     """As the service has it read."""
     addresses = (settings.address,) if settings.address else None
     request = Request(path=settings.task_file, addresses=addresses, shape=shape())
+    limit = LIMIT + extra_time(settings.task_file)
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-m", "torch.taskfile.reader"],
-            input=request.to_json().encode() + b"\n", capture_output=True, timeout=LIMIT,
+            input=request.to_json().encode() + b"\n", capture_output=True, timeout=limit,
             cwd="/", check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise TryAgain(f"reading {settings.task_file} took longer than {LIMIT:g} s") from error
+        raise TryAgain(f"reading {settings.task_file} took longer than {limit:g} s") from error
     try:
         return unpack_reply(done.stdout)[0]
     except ValueError as error:

@@ -124,7 +124,7 @@ class Firing:
     def expect(self, state: TaskState, since: FireTime) -> None:
         """Everything up to `since` is decided: the task's next fire is the first one after it."""
         state.since = since
-        after = timeline.next_fire(state.task.schedule, since) if may_fire(state) else None
+        after = timeline.next_of_many(state.task.schedule, since) if may_fire(state) else None
         self._heap.set(state.task.name, after)
 
     def _decide_task(self, state: TaskState, until: FireTime, now: Now, answer: Answer) -> None:
