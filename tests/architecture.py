@@ -24,6 +24,7 @@ NOUNS = {
     "settings",
     "zone",
     "linux",
+    "nearest",
     "paths",
     "__version__",
 }
@@ -102,8 +103,7 @@ NOT_USED = {
     "helpers", "util", "utils", "common",
 }  # fmt: skip
 
-LOOK = 300
-LIMIT = 400
+LIMIT = 300
 
 
 def broken(path: str, source: str) -> list[str]:

@@ -19,6 +19,7 @@ import click
 from torch import __version__
 from torch.daemon import clean
 from torch.errors import ExitCode, TorchError
+from torch.nearest import nearest
 
 COMMANDS = {
     "start": ("service", "Start the service; returns when it is ready."),
@@ -75,10 +76,8 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0].lower(), COMMANDS, 1)
-            meant = f" Did you mean '{near[0]}'?" if near else ""
+            near = nearest(args[0], COMMANDS)
+            meant = f" Did you mean '{near}'?" if near else ""
             raise click.UsageError(f"{error.message}{meant}", ctx=error.ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

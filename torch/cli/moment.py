@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from torch import zone as zones
 from torch.errors import UsageError
+from torch.schedule import daylight
 
 _FORMS = "10:30, 03:30:05, 'yesterday 10:30', 2026-11-20, '2026-11-20 10:30', or RFC 3339"
 _TEXT = re.compile(
@@ -90,12 +91,8 @@ def _local(local: datetime, text: str, tz: tzinfo, zone: str, width: int) -> Mom
     """A local time; the first of two where the clocks go back, the end of the gap in spring."""
     at = _epoch(local, tz)
     if datetime.fromtimestamp(at, tz).replace(tzinfo=None) != local:
-        before, after = at - 86_400, at + 86_400
-        shift = datetime.fromtimestamp(before, tz).utcoffset()
-        while after - before > 1:
-            middle = (before + after) // 2
-            same = datetime.fromtimestamp(middle, tz).utcoffset() == shift
-            before, after = (middle, after) if same else (before, middle)
+        changes = daylight.changes(daylight.zone(zone), at - 86_400, at + 86_400)
+        after = next(change.at for change in changes if change.forward)
         shown = datetime.fromtimestamp(after, tz)
         note = f"{local:%H:%M:%S} is not a time of that day in {zone}: the clocks go forward"
         return Moment(first=after, last=after, text=text, note=f"{note} to {shown:%H:%M:%S}")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from torch.errors import TorchError
+from torch.nearest import did_you_mean
 from torch.settings import Settings, resolve
 
 if TYPE_CHECKING:
@@ -27,14 +28,6 @@ _NEWEST = 50
 _PLACES = ("state_dir", "run_dir", "log_dir")
 
 
-def meant(word: str, known: Iterable[str], *, otherwise: str) -> str:
-    """A hint that names the nearest of the known names."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, [*known], 1)
-    return f"did you mean '{near[0]}'?" if near else otherwise
-
-
 def nearest(settings: Settings, word: str) -> str:
     """The hint for a name that is neither a task nor a run of this host."""
     from torch.history import query
@@ -43,7 +36,7 @@ def nearest(settings: Settings, word: str) -> str:
     with contextlib.suppress(TorchError):
         known += query.known_tasks(settings.history)
         known += query.newest_ids(settings.history, 500)
-    return meant(word, known, otherwise="see: torch tasks, torch runs")
+    return did_you_mean(word, known, otherwise="see: torch tasks, torch runs")
 
 
 # ── for the shell ─────────────────────────────────────────────────────────────────────────

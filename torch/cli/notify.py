@@ -23,10 +23,11 @@ from torch.cli.options import (
 from torch.clock import SystemClock, local, rfc3339
 from torch.errors import Problem, ServiceUnreachable, UsageError
 from torch.message import Message, MessageKind
+from torch.nearest import or_nearest
 from torch.settings import Settings
 from torch.taskfile.parse import TaskFile
 from torch.taskfile.private import why_not_private
-from torch.taskfile.problems import nearest, quoted, visible
+from torch.taskfile.problems import quoted, visible
 
 
 def doubts(file: TaskFile) -> Iterator[Problem]:
@@ -79,7 +80,7 @@ def test(settings: Settings, channel: str, timeout: float, as_json: bool) -> Non
     settings = of_running_service(settings)
     channels = _channels(settings)
     if channel not in channels:
-        near = nearest(channel, tuple(channels))
+        near = or_nearest(channel, channels)
         hint = "see: torch notify list" if channels else "channels stand under 'notify'"
         raise UsageError(f"no channel {quoted(channel)} in {settings.task_file}{near}", hint=hint)
     chosen = channels[channel]

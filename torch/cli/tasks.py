@@ -19,6 +19,7 @@ from torch.cli.options import (
 )
 from torch.cli.targets import ask_about, elsewhere
 from torch.errors import ExitCode, NotRunning, TorchError, UsageError
+from torch.nearest import did_you_mean
 from torch.report.text import harmless
 from torch.settings import Settings
 
@@ -62,7 +63,7 @@ def tasks(
         if name not in known and not set(name) & set("*?["):
             if other := elsewhere(settings, name):
                 raise other
-            hint = names.meant(name, known, otherwise="see all of them: torch tasks")
+            hint = did_you_mean(name, known, otherwise="see all of them: torch tasks")
             line = f"there is no task '{harmless(name)}' on this host ({settings.where})"
             raise UsageError(line, hint=hint)
     columns = ["TASK", "TYPE", "MAX", "STATE", "OWNER", "LABELS", "SCHEDULE", "DESCRIPTION"]
@@ -79,7 +80,7 @@ def tasks(
 def _check(states: tuple[str, ...]) -> None:
     for state in states:
         if state not in _STATES:
-            hint = names.meant(state, _STATES, otherwise="known: " + ", ".join(_STATES))
+            hint = did_you_mean(state, _STATES, otherwise="known: " + ", ".join(_STATES))
             raise UsageError(f"--state: no task is ever '{harmless(state)}'", hint=hint)
 
 

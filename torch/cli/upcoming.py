@@ -27,6 +27,7 @@ from torch.errors import (
     TorchError,
     UsageError,
 )
+from torch.nearest import did_you_mean
 from torch.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _expressions(
     from torch.schedule.expression import Expression
 
     if tz is not None and not zone.is_zone(tz):
-        hint = names.meant(tz, sorted(zone.names()), otherwise="example: Europe/Berlin")
+        hint = did_you_mean(tz, sorted(zone.names()), otherwise="example: Europe/Berlin")
         raise UsageError(f"unknown zone '{tz}'", hint=hint)
     if _is_expression(what):
         if tz is None:
@@ -113,7 +114,7 @@ def _expressions(
     tasks = {task.name: task for task in _all_tasks(settings, what)}
     if what not in tasks:
         hint = "an expression goes in quotes: torch next '*/5 * * * *'"
-        hint = names.meant(what, tasks, otherwise=hint)
+        hint = did_you_mean(what, tasks, otherwise=hint)
         raise UsageError(f"no task '{what}' in {settings.task_file}", hint=hint)
     with contextlib.suppress(TorchError):  # with -f no answer is no condition for the times
         settings = of_running_service(settings)

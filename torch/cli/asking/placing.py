@@ -6,11 +6,11 @@ this host, since it takes longer than all the rest.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch.errors import TorchError, UsageError
+from torch.nearest import did_you_mean
 from torch.report.text import harmless
 from torch.report.why.evidence import Placement
 from torch.settings import Settings
@@ -73,10 +73,8 @@ def unknown(
     """`recorded`: the tasks that the history knows. `of`: the task that a run of this id is of."""
     if of is not None:
         return UsageError(f"'{name}' is a run; its task is explained", hint=f"torch explain {of}")
-    near = difflib.get_close_matches(name, sorted({*recorded, *file.names}), 1)
-    hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
-    if file.fault and not near:
-        hint = f"the task file cannot be read: {file.fault}"
+    unread = f"the task file cannot be read: {file.fault}" if file.fault else "see: torch tasks"
+    hint = did_you_mean(name, sorted({*recorded, *file.names}), otherwise=unread)
     return UsageError(f"there is no task '{harmless(name)}' here ({settings.where})", hint=hint)
 
 

@@ -1,6 +1,6 @@
 """What runs use: processor time and memory of each run's whole process tree.
 
-Owns the reading of /proc for it, and its own cost: psutil reads several files a process and the
+Owns how /proc is read for it, and its own cost: psutil reads several files a process and the
 whole table for the children of each; here one file a process serves all runs, and where a host
 has very many processes only those that are known are read, with a look at all now and then.
 A process is of a run if it is in its session, or descends from one that is.
@@ -8,11 +8,12 @@ A process is of a run if it is in its session, or descends from one that is.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from torch.reaper import processes
 
 _CLOCK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -75,21 +76,11 @@ class Looks:
 
 def read(pids: Iterable[int]) -> dict[int, Process]:
     """Those that live."""
-    found = {}
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-            try:
-                text = os.read(fd, 1024)
-            finally:
-                os.close(fd)
-            found[pid] = parse(text)
-    return found
+    seen = ((pid, processes.fields_of(pid)) for pid in pids)
+    return {pid: measured(found[1]) for pid, found in seen if found is not None}
 
 
-def parse(text: bytes) -> Process:
-    """One /proc/PID/stat; the name may hold spaces and brackets, so fields count from its end."""
-    fields = text[text.rindex(b")") + 2 :].split()
+def measured(fields: Sequence[str]) -> Process:
     return Process(
         parent=int(fields[1]),
         session=int(fields[3]),

@@ -13,7 +13,7 @@ from torch.report.instants import Instants
 from torch.report.text import count, duration, size
 from torch.report.why import reasons
 from torch.report.why.evidence import Evidence, Gap, Row
-from torch.run import Outcome, State, Trigger, lateness
+from torch.run import FAILURES, NEVER_RAN, Outcome, State, Trigger, lateness
 from torch.task import Task
 
 
@@ -28,7 +28,6 @@ class Explanation:
 
 
 _SHOWN = 5  # runs that had a slot are named one by one
-_NEVER = (Outcome.SKIPPED, Outcome.MISSED)
 _DONE = {
     Outcome.SUCCEEDED: "succeeded", Outcome.FAILED: "failed", Outcome.TIMED_OUT: "timed out",
     Outcome.KILLED: "was killed", Outcome.UNKNOWN: "ended nobody knows how",
@@ -38,7 +37,7 @@ _DONE = {
 def explain(e: Evidence, at: Instants) -> Explanation:
     """The answer for a fire that has rows."""
     last = e.rows[-1]
-    if last.outcome in _NEVER:
+    if last.outcome in NEVER_RAN:
         return _never(e, last, at)
     if last.state == State.FINISHED:
         return _ended(e, last, at)
@@ -128,7 +127,7 @@ def _ended(e: Evidence, last: Row, at: Instants) -> Explanation:
         details.append(found.means)
     changes = () if found is None else found.changes
     task = e.current.task
-    if outcome in (Outcome.FAILED, Outcome.TIMED_OUT) and task is not None:
+    if outcome in FAILURES and task is not None:
         changes = (*changes, *_after_failure(last, task))
     return Explanation(
         kind="ran", verdict=verdict, details=tuple(details), changes=_of(e, changes)
