@@ -45,8 +45,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "reaper": {"torch.linux", "reaper"},
     "importing": {"nouns", "schedule", "taskfile", "importing"},
+    "client": {
+        "nouns", "history", "report", "client", "torch.daemon.folders", "torch.daemon.lock",
+        "torch.daemon.proof", "torch.daemon.runfile", "torch.reaper.journal",
+        "torch.reaper.processes", "torch.cli.names", "torch.cli.targets",
+    },
+    "explain": {
+        "nouns", "schedule", "taskfile", "history", "report", "client", "explain",
+        "torch.daemon.lock", "torch.cli.file",
+    },
     "cli": {
-        "nouns", "schedule", "taskfile", "history", "report", "importing", "planning", "cli",
+        "nouns", "schedule", "taskfile", "history", "report", "importing", "planning", "client",
+        "explain", "cli",
         "torch.daemon.clean", "torch.daemon.folders", "torch.daemon.launch", "torch.daemon.lock",
         "torch.daemon.proof", "torch.daemon.runfile", "torch.daemon.systemctl",
         "torch.reaper.journal", "torch.reaper.processes",
@@ -82,7 +92,7 @@ EXCEPTIONS = {
     # `torch stop` returns when the service is gone; a pidfd is the one way to wait for a stranger.
     ("torch/cli/service.py", "os.pidfd_open"),
     # `torch diff` reads an older task file from git's objects; only git can read them all.
-    ("torch/cli/edits/revision.py", "subprocess"),
+    ("torch/cli/diff/revision.py", "subprocess"),
 }
 CLOCK_CALLS = re.compile(r"(datetime\.)?(datetime|date)\.(now|utcnow|today)\Z|os\.times\Z")
 

@@ -81,7 +81,7 @@ def test_an_import_that_points_the_wrong_way_is_found(path, source):
         ("torch/schedule/expression.py", "from croniter import croniter"),
         ("torch/clock.py", "import time\nfrom datetime import datetime\ndatetime.now()"),
         ("torch/cli/service.py", "import os\nos.pidfd_open(1)"),
-        ("torch/cli/edits/revision.py", "import subprocess"),
+        ("torch/cli/diff/revision.py", "import subprocess"),
         ("torch/planning/x.py", "from torch.taskfile.placement import owns"),
         ("torch/cli/x.py", "import os\nos.environ['A']\nopen('x')"),
         ("torch/testing/x.py", "from torch.schedule.scheduler import Scheduler"),

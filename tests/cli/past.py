@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 from tests.history.rows import T0
-from torch.cli.asking.evidence import Gathering
-from torch.cli.moment import read
 from torch.clock import FireTime
 from torch.daemon import lock
+from torch.explain.answer import explain
+from torch.explain.evidence import Asked, Evidence
+from torch.explain.fates import Explanation
+from torch.explain.gathering import Gathering
+from torch.explain.moment import read
 from torch.history.store import Store
-from torch.report.why.answer import explain
-from torch.report.why.evidence import Asked, Evidence
-from torch.report.why.fates import Explanation
 from torch.run import Ending, Outcome, Run, Trigger, Usage
 from torch.schedule.record import Definition, Entry, File, Pause, Pausing, Progress, Record, Step
 from torch.settings import resolve

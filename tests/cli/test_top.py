@@ -7,10 +7,10 @@ from datetime import datetime
 
 import pytest
 
-from torch.cli.drawing.columns import width
-from torch.cli.viewing import usage
-from torch.cli.viewing.board import Host, Seen, bar, frame
-from torch.cli.viewing.usage import Looks, Process, Usage, measured, trees
+from torch.cli.terminal.columns import width
+from torch.cli.top.board import Host, Seen, bar, frame
+from torch.client import usage
+from torch.client.usage import Looks, Process, Usage, measured, trees
 from torch.clock import rfc3339
 from torch.reaper import processes
 

@@ -14,8 +14,8 @@ from torch.errors import NotRunning
 from torch.settings import Settings
 
 if TYPE_CHECKING:
-    from torch.report.why.evidence import Evidence
-    from torch.report.why.fates import Explanation
+    from torch.explain.evidence import Evidence
+    from torch.explain.fates import Explanation
 
 
 @click.command()
@@ -29,10 +29,10 @@ def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool)
     TIME is 10:30, 03:30:05, 'yesterday 10:30', 2026-11-20, '2026-11-20 10:30' or RFC 3339, in
     the task's timezone; without it the newest fire is explained, or the next one.
     """
-    from torch.cli.asking.evidence import Gathering
-    from torch.cli.moment import read
-    from torch.report.why.answer import explain as judge
-    from torch.report.why.evidence import Asked
+    from torch.explain.answer import explain as judge
+    from torch.explain.evidence import Asked
+    from torch.explain.gathering import Gathering
+    from torch.explain.moment import read
 
     if not os.path.lexists(settings.state_dir):
         raise NotRunning(

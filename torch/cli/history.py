@@ -12,9 +12,9 @@ import click
 
 from torch import zone
 from torch.cli import names, show
-from torch.cli.drawing import columns as layout
 from torch.cli.options import in_its_zone, json_option, place_options
 from torch.cli.targets import must_know
+from torch.cli.terminal import columns as layout
 from torch.clock import SystemClock, local
 from torch.errors import UsageError
 from torch.history import explaining, query
@@ -53,7 +53,7 @@ def runs(settings: Settings, watch: bool, as_json: bool, **filters: Any) -> None
     asked = _Asked(settings=settings, **filters)
     in_its_zone(settings)
     if watch:
-        from torch.cli.drawing import screen
+        from torch.cli.terminal import screen
 
         if as_json:
             screen.stream(lambda: show.text(asked.document()), seconds=_EVERY)
@@ -151,7 +151,7 @@ def instant(text: str | None, option: str, now: float) -> float | None:
         return None
     if not any(sign in text for sign in ":-") and text[:1].isdigit():
         return now - seconds_of(text, option)
-    from torch.cli.moment import read
+    from torch.explain.moment import read
 
     moment = read(text, now=now, zone=zone.current().key)
     return moment.first if option == "--since" else moment.last + 1

@@ -18,10 +18,10 @@ from itertools import islice, takewhile
 import click
 
 from torch.cli import names, show
-from torch.cli.drawing import columns
 from torch.cli.options import in_its_zone, json_option, place_options
-from torch.cli.viewing import outputs, tailing
-from torch.cli.viewing.outputs import Source
+from torch.cli.terminal import columns
+from torch.client import outputs, tailing
+from torch.client.outputs import Source
 from torch.clock import SystemClock, local
 from torch.errors import UsageError
 from torch.history import query

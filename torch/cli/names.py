@@ -85,7 +85,7 @@ def _listed(values: object) -> tuple[object, ...]:
 
 
 def _tasks(settings: Settings) -> Sequence[str]:
-    from torch.cli.client import ask
+    from torch.client.asking import ask
     from torch.history import query
 
     try:

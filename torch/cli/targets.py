@@ -10,10 +10,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from torch.cli.asking.placing import misplaced
-from torch.cli.client import ask
 from torch.cli.options import as_the_service
+from torch.client.asking import ask
 from torch.errors import ExitCode, TorchError, UsageError
+from torch.explain.placing import misplaced
 from torch.nearest import did_you_mean
 from torch.report.text import harmless
 from torch.settings import Settings

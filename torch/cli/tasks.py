@@ -8,8 +8,6 @@ from typing import Any
 import click
 
 from torch.cli import names, show
-from torch.cli.client import ask
-from torch.cli.drawing.waiting import Waiting, elapsed
 from torch.cli.options import (
     json_option,
     place_options,
@@ -18,6 +16,8 @@ from torch.cli.options import (
     timeout_option,
 )
 from torch.cli.targets import ask_about, elsewhere
+from torch.cli.terminal.waiting import Waiting, elapsed
+from torch.client.asking import ask
 from torch.errors import ExitCode, NotRunning, TorchError, UsageError
 from torch.nearest import did_you_mean
 from torch.report.text import harmless
@@ -202,7 +202,7 @@ def kill(settings: Settings, target: str, now: bool, as_json: bool, timeout: flo
 
 def _ended(settings: Settings, run_id: str) -> str:
     """How a run on record ended; '' for one that is not, or has not."""
-    from torch.cli.viewing.outputs import ending
+    from torch.client.outputs import ending
     from torch.history import query
 
     with contextlib.suppress(TorchError):

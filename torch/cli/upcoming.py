@@ -16,9 +16,8 @@ import click
 
 from torch import zone
 from torch.cli import names, options, show
-from torch.cli.asking.placing import misplaced
-from torch.cli.client import ask
 from torch.cli.options import in_its_zone, json_option, of_running_service, settings_options
+from torch.client.asking import ask
 from torch.clock import SystemClock
 from torch.errors import (
     ExpressionError,
@@ -27,6 +26,7 @@ from torch.errors import (
     TorchError,
     UsageError,
 )
+from torch.explain.placing import misplaced
 from torch.nearest import did_you_mean
 from torch.settings import Settings
 
