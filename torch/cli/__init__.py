@@ -32,7 +32,7 @@ COMMANDS = {
     "plan": ("plan.command", "Show what runs where, and when."),
     "diff": ("diff.command", "Show what an edit changes, and what a reload then does."),
     "next": ("upcoming", "Show the next fire times of a task or an expression."),
-    "schema": ("file", "Print the JSON Schema of the task file."),
+    "schema": ("schema", "Print the JSON Schema of the task file."),
     "import": ("importing", "Make a task file of crontabs, or of gotorch's or yacron's files."),
     "tasks": ("tasks", "List this host's tasks."),
     "run": ("tasks", "Run a task now."),

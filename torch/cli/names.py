@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import click
 
 from torch.errors import TorchError
-from torch.nearest import did_you_mean
 from torch.settings import Settings, resolve
 
 if TYPE_CHECKING:
@@ -26,17 +25,6 @@ _PATIENCE = 0.3
 _NEWEST = 50
 """Run ids that are offered."""
 _PLACES = ("state_dir", "run_dir", "log_dir")
-
-
-def nearest(settings: Settings, word: str) -> str:
-    """The hint for a name that is neither a task nor a run of this host."""
-    from torch.history import query
-
-    known: list[str] = []
-    with contextlib.suppress(TorchError):
-        known += query.known_tasks(settings.history)
-        known += query.newest_ids(settings.history, 500)
-    return did_you_mean(word, known, otherwise="see: torch tasks, torch runs")
 
 
 # ── for the shell ─────────────────────────────────────────────────────────────────────────

@@ -11,8 +11,7 @@ from typing import Any
 
 import click
 
-from torch.cli import show
-from torch.cli.diff import effects
+from torch.cli import effects, show
 from torch.cli.inherited import inherited
 from torch.cli.options import (
     Seconds,
@@ -84,7 +83,7 @@ def stop(settings: Settings, now: bool, keep_runs: bool, timeout: float | None) 
     try:
         kept = _stop(settings, mode=mode, timeout=timeout)
     except NotRunning as error:
-        from torch.client import left
+        from torch.cli import left
 
         if left.tell(settings):
             error.hint = "to end the active runs: torch start && torch stop"
@@ -224,7 +223,7 @@ def _check_file(settings: Settings) -> None:
         answer = {"accepted": False, "problems": [{"message": UPGRADED}]}
     if not answer["accepted"]:
         if any(problem["message"] == UPGRADED for problem in answer["problems"]):
-            from torch.cli.file import whole_file  # we read it ourselves then
+            from torch.taskfile.whole import whole_file  # we read it ourselves then
 
             whole_file(settings)
             return

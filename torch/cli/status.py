@@ -73,7 +73,7 @@ def _now(answer: dict[str, Any]) -> datetime:
 
 
 def _tell_left(settings: Settings, as_json: bool) -> None:
-    from torch.client import left
+    from torch.cli import left
 
     runs = left.tell(settings)
     if as_json:

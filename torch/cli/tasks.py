@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Any
 
 import click
@@ -17,10 +18,11 @@ from torch.cli.options import (
 )
 from torch.cli.targets import ask_about, elsewhere
 from torch.cli.terminal.waiting import Waiting, elapsed
+from torch.client import tailing
 from torch.client.asking import ask
 from torch.errors import ExitCode, NotRunning, TorchError, UsageError
 from torch.nearest import did_you_mean
-from torch.report.text import harmless
+from torch.report.text import harmless, last_written
 from torch.settings import Settings
 
 _STATES = ("idle", "running", "failing", "restarting", "crash-looping", "paused", "disabled",
@@ -114,7 +116,7 @@ def _row(task: dict[str, Any]) -> list[object]:
 
 
 def _from_file(settings: Settings) -> list[dict[str, Any]]:
-    from torch.cli.file import tasks_of_host
+    from torch.taskfile.whole import tasks_of_host
 
     return [
         {
@@ -152,9 +154,7 @@ def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float
         return ExitCode.OK
     ending = answer["ending"]
     if not as_json:
-        from torch.cli.logs import print_output
-
-        print_output(settings, task, answer["run"])
+        _print_output(settings, task, answer["run"])
         code = ending["exit_code"]
         said = f", exit code {code}" if code else ""
         if ending["signal"] is not None:
@@ -209,3 +209,12 @@ def _ended(settings: Settings, run_id: str) -> str:
         row = query.find(settings.history, run_id)
         return "" if row is None or row.outcome is None else ending(row)
     return ""
+
+
+def _print_output(settings: Settings, task: str, run_id: str) -> None:
+    """All output of one run, to stdout."""
+    path = f"{settings.output}/{task}/{run_id}.log"
+    terminal = sys.stdout.isatty()
+    for line in tailing.forwards(path):
+        sys.stdout.write(f"{harmless(last_written(line)) if terminal else line}\n")
+    sys.stdout.flush()

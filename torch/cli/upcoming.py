@@ -132,6 +132,6 @@ def _all_tasks(settings: Settings, what: str) -> tuple[Task, ...]:
             f"'{what}' is no expression, and there is no task file {settings.task_file}",
             hint="an expression has five or six fields: torch next '*/5 * * * *'",
         )
-    from torch.cli.file import whole_file
+    from torch.taskfile.whole import whole_file
 
     return whole_file(settings).tasks

@@ -1,1 +1,1 @@
-"""What `top`, `status` and `logs` read of a host: runs, their use, their output."""
+"""What speaks to a service from outside, or reads what it leaves: for every program."""

@@ -11,18 +11,14 @@ import contextlib
 import os
 from dataclasses import dataclass
 
-import click
-
 from torch.client import journals
-from torch.clock import SystemClock, local, rfc3339
+from torch.clock import SystemClock, rfc3339
 from torch.daemon import runfile
 from torch.errors import TorchError
-from torch.report.text import count, duration
 from torch.settings import Settings
 
 _YOUNG = 2.0
 """Seconds: a service that is just starting makes a run file and locks it at once."""
-_MOST_SHOWN = 10
 _HERTZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,23 +54,6 @@ def alive(settings: Settings, now: float) -> list[Left]:
         task, started = rows.get(name, ("?", None))
         left.append(Left(id=name, task=task, pid=file.shim, since=started or file.changed))
     return sorted(left, key=lambda run: run.since)
-
-
-def tell(settings: Settings) -> list[Left]:
-    """Says on stderr what lives on, so that nobody thinks that all is gone."""
-    now = SystemClock().now().wall
-    left = alive(settings, now)
-    if left:
-        verb = "lives" if len(left) == 1 else "live"
-        click.echo(f"{count(len(left), 'run')} {verb} on; the next service takes over:", err=True)
-    for run in left[:_MOST_SHOWN]:
-        since = local(run.since)
-        pid = f"pid {run.pid}, " if run.pid else ""
-        age = duration(now - run.since)
-        click.echo(f"  {run.task}  {run.id}, {pid}since {since:%H:%M:%S} ({age})", err=True)
-    if len(left) > _MOST_SHOWN:
-        click.echo(f"  and {len(left) - _MOST_SHOWN} more", err=True)
-    return left
 
 
 def _listed(folder: str) -> list[str]:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from torch.client import journals
 from torch.daemon import runfile
-from torch.errors import NotPermitted, NotRunning, UsageError
+from torch.errors import NotPermitted, NotRunning, TorchError, UsageError
 from torch.history import query
 from torch.history.query import RunRow
+from torch.nearest import did_you_mean
 from torch.report.text import duration, harmless
 from torch.settings import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+
+Elsewhere = Callable[[str], UsageError | None]
 
 
 @dataclass
@@ -49,8 +52,11 @@ class Source:
         return seen != now
 
 
-def sources(settings: Settings, targets: Sequence[str], *, every: bool) -> list[Source]:
-    """Raises UsageError for a name that nothing here has."""
+def sources(
+    settings: Settings, targets: Sequence[str], *, every: bool, elsewhere: Elsewhere | None = None
+) -> list[Source]:
+    """Raises UsageError for a name that nothing here has; what `elsewhere` says of it goes first,
+    such as that the task is of other hosts."""
     if every:
         try:
             names = sorted(os.listdir(settings.output))
@@ -59,7 +65,7 @@ def sources(settings: Settings, targets: Sequence[str], *, every: bool) -> list[
         return [_of_task(settings, name) for name in names if _is_folder(settings, name)]
     if not targets:
         return [Source(name="torch", path=settings.log)]
-    return [_source(settings, target) for target in dict.fromkeys(targets)]
+    return [_source(settings, target, elsewhere) for target in dict.fromkeys(targets)]
 
 
 def _is_folder(settings: Settings, name: str) -> bool:
@@ -70,7 +76,7 @@ def _of_task(settings: Settings, name: str) -> Source:
     return Source(name=name, folder=f"{settings.output}/{name}")
 
 
-def _source(settings: Settings, target: str) -> Source:
+def _source(settings: Settings, target: str, elsewhere: Elsewhere | None) -> Source:
     if not _NAME.match(target):
         raise UsageError(f"'{harmless(target)}' is neither a task nor a run")
     if os.path.isdir(f"{settings.output}/{target}"):
@@ -83,13 +89,11 @@ def _source(settings: Settings, target: str) -> Source:
         settings.history, task=target, limit=1
     ):
         return _of_task(settings, target)
-    from torch.cli import names, targets
-
-    if other := targets.elsewhere(settings, target):
+    if elsewhere is not None and (other := elsewhere(target)):
         raise other
     raise UsageError(
         f"there is no task and no run '{target}' here ({settings.where})",
-        hint=names.nearest(settings, target),
+        hint=_nearest(settings, target),
     )
 
 
@@ -164,3 +168,14 @@ def ending(row: RunRow) -> str:
     if row.started_at is not None and row.ended_at is not None:
         said += f" after {duration(row.ended_at - row.started_at)}"
     return said
+
+
+def _nearest(settings: Settings, word: str) -> str:
+    """The hint for a name that is neither a task nor a run of this host."""
+    from torch.history import query
+
+    known: list[str] = []
+    with contextlib.suppress(TorchError):
+        known += query.known_tasks(settings.history)
+        known += query.newest_ids(settings.history, 500)
+    return did_you_mean(word, known, otherwise="see: torch tasks, torch runs")

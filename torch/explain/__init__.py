@@ -1,1 +1,1 @@
-"""The words of `torch explain`: what became of a fire, why, and what would change it."""
+"""Why a task did, or did not, run: the question, its evidence, and the answer in words."""

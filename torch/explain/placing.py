@@ -30,8 +30,8 @@ class Found:
 
 def find(settings: Settings, name: str) -> Found:
     """What the file says of a task; nothing, where there is no good one."""
-    from torch.cli.file import addresses, whole_file
     from torch.taskfile.placement import owns
+    from torch.taskfile.whole import addresses, whole_file
 
     try:
         file = whole_file(settings)

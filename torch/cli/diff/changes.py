@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from torch import zone
-from torch.cli import show
-from torch.cli.diff import effects, values
+from torch.cli import effects, show
+from torch.cli.diff import values
 from torch.client import answers
 from torch.clock import SystemClock
 from torch.errors import TaskFileError

@@ -16,7 +16,6 @@ from torch.cli import show
 from torch.cli.diff import changes, values
 from torch.cli.diff.compared import Compared
 from torch.cli.diff.revision import read_revision
-from torch.cli.file import addresses
 from torch.cli.options import json_option, of_running_service, settings_options, timeout_option
 from torch.cli.terminal.progress import tracked
 from torch.client.asking import ask
@@ -35,6 +34,7 @@ from torch.taskfile.open import Missing, read_task_file
 from torch.taskfile.parse import TaskFile, parse
 from torch.taskfile.placement import Owner
 from torch.taskfile.reading import LONGEST
+from torch.taskfile.whole import addresses
 
 
 @click.command()

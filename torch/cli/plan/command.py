@@ -9,7 +9,6 @@ from __future__ import annotations
 import click
 
 from torch.cli import show
-from torch.cli.file import addresses, whole_file
 from torch.cli.options import json_option, of_running_service, settings_options
 from torch.cli.plan.fleet import show_fleet
 from torch.cli.plan.starts import Span, count_all, load_of, rest_as_json, row, say_rest
@@ -21,6 +20,7 @@ from torch.settings import Settings
 from torch.taskfile.parse import TaskFile
 from torch.taskfile.placement import Owner
 from torch.taskfile.problems import spaced
+from torch.taskfile.whole import addresses, whole_file
 
 
 @click.command()
@@ -50,7 +50,7 @@ def plan(settings: Settings, hosts: tuple[str, ...], every: bool, span: str, as_
 
 
 def _span(text: str, now: float) -> Span:
-    from torch.cli.history import seconds_of
+    from torch.cli.times import seconds_of
 
     seconds = int(seconds_of(text, "--for"))
     if seconds < 1:

@@ -47,7 +47,7 @@ def top(settings: Settings, once: bool, delay: float, as_json: bool, timeout: fl
     try:
         seen = looks.look()
     except NotRunning:
-        from torch.client import left
+        from torch.cli import left
 
         left.tell(settings)
         raise

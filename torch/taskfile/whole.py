@@ -1,11 +1,9 @@
-"""torch schema, and the task file as other commands read it, without a service.
+"""The task file as a person's command reads it, without a service: whole, or one host's part.
 
-Owns reading the file for a person: the same opening and parsing as the service's.
+Owns that it is opened and parsed as the service's reader does it.
 """
 
 from __future__ import annotations
-
-import click
 
 from torch.errors import UsageError
 from torch.settings import Settings
@@ -34,11 +32,3 @@ def tasks_of_host(settings: Settings) -> tuple[Task, ...]:
 def whole_file(settings: Settings) -> TaskFile:
     """The task file with the tasks of all hosts. Raises TaskFileError."""
     return parse(read_task_file(settings.task_file).data, file=settings.task_file)
-
-
-@click.command()
-def schema() -> None:
-    """Print the JSON Schema of the task file, for editors and CI."""
-    from torch.taskfile.schema import schema_text
-
-    click.echo(schema_text(), nl=False)
