@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.test_believed import STRANGER, as_root
 from tests.service import ADDRESS, Service, alive
-from torch.cli.client import ask
+from torch.client.asking import ask
 from torch.daemon.rehearsal import rehearse
 from torch.errors import NotPermitted
 from torch.settings import resolve

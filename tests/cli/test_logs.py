@@ -14,7 +14,7 @@ from tests.cli.past import HOUR, Past
 from tests.history.rows import T0
 from torch.cli import logs as module
 from torch.cli import run
-from torch.cli.viewing.outputs import end_of
+from torch.client.outputs import end_of
 from torch.clock import Now
 from torch.run import Outcome
 from torch.testing.tasks import cron

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.cli import fake
-from torch.cli import COMMANDS, answers, client, options, run
+from torch.cli import COMMANDS, options, run
+from torch.client import answers, asking
 
 ASKING = {
     "stop": ["stop"],
@@ -74,7 +75,7 @@ def ask(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str]]:
     for name in ("TORCH_FILE", "TORCH_ADDRESS", "TORCH_STATE_DIR", "TORCH_RUN_DIR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setattr(client, "MOST", 1 << 20)
+    monkeypatch.setattr(asking, "MOST", 1 << 20)
     monkeypatch.setattr(options, "PATIENCE", 0.2)
     tmp_path.chmod(0o700)
 

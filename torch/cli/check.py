@@ -1,16 +1,19 @@
 """torch check: every problem of task files at once, for people, programs and GitHub.
 
 Owns which checks are made. On a host they are those of the service's reader; with --anywhere,
-for a build container or a commit hook, only what is written counts.
+for a build container or a commit hook, only what is written counts. Apprise and the files of
+channels are asked here alone: a service never asks, so a channel that cannot be sent by keeps no
+task from running.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
+from torch.channel import Way
 from torch.cli import show
-from torch.cli.file import addresses
-from torch.cli.notify import doubts
 from torch.cli.options import json_option, of_running_service, settings_options
 from torch.errors import (
     ExitCode,
@@ -27,7 +30,10 @@ from torch.settings import Settings
 from torch.taskfile.anywhere import read_anywhere
 from torch.taskfile.judging import joined, judge
 from torch.taskfile.open import read_task_file
-from torch.taskfile.parse import examine
+from torch.taskfile.parse import TaskFile, examine
+from torch.taskfile.private import why_not_private
+from torch.taskfile.problems import quoted, visible
+from torch.taskfile.whole import addresses
 
 
 @click.command()
@@ -86,14 +92,14 @@ def _check(settings: Settings, path: str, anywhere: bool) -> tuple[tuple[Problem
     try:
         if anywhere:
             found = examine(read_anywhere(path), file=path)
-            written = (problem for problem in doubts(found) if not problem.warning)
+            written = (problem for problem in _doubts(found) if not problem.warning)
             return joined(found, *written), found.total
         opened = read_task_file(path)
     except TaskFileError as error:
         return error.problems, 0
     mine = addresses(settings.address)
     found = examine(opened.data, file=path)
-    return (*opened.warnings, *judge(found, mine, *doubts(found))), found.total
+    return (*opened.warnings, *judge(found, mine, *_doubts(found))), found.total
 
 
 def _as_json(problem: Problem) -> dict[str, object]:
@@ -106,3 +112,20 @@ def _as_json(problem: Problem) -> dict[str, object]:
         "message": problem.message,
         "hint": problem.hint,
     }
+
+
+def _doubts(file: TaskFile) -> Iterator[Problem]:
+    """URLs that apprise cannot read, and files of URLs that could not be read here now."""
+    for name, channel in file.channels.items():
+        if channel.file:
+            if doubt := why_not_private(channel.file):
+                message = f"channel '{name}': {quoted(channel.file)} {doubt}"
+                hint = f"put the URL there, and: chmod 600 {visible(channel.file)}"
+                yield file.channel_problem(name, message, hint, warning=True)
+        elif channel.way is Way.APPRISE:
+            from torch.notify.apprise import why_unreadable  # 25 MB
+
+            if why := why_unreadable(str(channel.target)):
+                plain = str(channel.target).startswith(("http://", "https://"))
+                hint = 'a webhook is written {webhook: "https://…"}' if plain else ""
+                yield file.channel_problem(name, f"channel '{name}': {why}", hint)

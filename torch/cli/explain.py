@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,10 +11,6 @@ from torch.cli.options import json_option, of_running_service, say_unused, setti
 from torch.clock import SystemClock
 from torch.errors import NotRunning
 from torch.settings import Settings
-
-if TYPE_CHECKING:
-    from torch.report.why.evidence import Evidence
-    from torch.report.why.fates import Explanation
 
 
 @click.command()
@@ -29,10 +24,8 @@ def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool)
     TIME is 10:30, 03:30:05, 'yesterday 10:30', 2026-11-20, '2026-11-20 10:30' or RFC 3339, in
     the task's timezone; without it the newest fire is explained, or the next one.
     """
-    from torch.cli.asking.evidence import Gathering
-    from torch.cli.moment import read
-    from torch.report.why.answer import explain as judge
-    from torch.report.why.evidence import Asked
+    from torch.cli import show
+    from torch.explain import question
 
     if not os.path.lexists(settings.state_dir):
         raise NotRunning(
@@ -40,49 +33,15 @@ def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool)
             hint="name the --state-dir of the service, or start one: torch start",
         )
     now = SystemClock().now().wall
-    found = Gathering(of_running_service(settings), task, now)
-    if found.unreachable is not None:
-        raise found.unreachable
+    found = question.ask(of_running_service(settings), task, " ".join(time), now=now)
     say_unused(settings, found.service)
-    asked = None
-    if time:
-        moment = read(" ".join(time), now=now, zone=found.zone)
-        asked = Asked(
-            first=moment.first, last=moment.last, text=moment.text, note=moment.note
-        )  # fmt: skip
-    evidence = found.evidence(asked)
-    told = judge(evidence)
     if as_json:
-        _as_json(evidence, told)
+        show.document(found.as_json())
         return
-    from torch.cli import show
-
-    show.prose(told.verdict)
-    for line in (*told.details, f"times are in {evidence.zone}"):
+    show.prose(found.told.verdict)
+    for line in (*found.told.details, f"times are in {found.evidence.zone}"):
         show.prose(f"  {line}")
-    if told.changes:
+    if found.told.changes:
         show.prose("what would change it:")
-        for line in told.changes:
+        for line in found.told.changes:
             show.prose(f"  {line}")
-
-
-def _as_json(evidence: Evidence, told: Explanation) -> None:
-    from torch.cli import show
-    from torch.clock import rfc3339
-
-    asked = evidence.asked
-    show.document(
-        {
-            "task": evidence.name,
-            "timezone": evidence.zone,
-            "asked": asked and {"from": rfc3339(asked.first), "to": rfc3339(asked.last)},
-            "kind": told.kind,
-            "fire_time": rfc3339(evidence.fire),
-            "verdict": told.verdict,
-            "details": list(told.details),
-            "changes": list(told.changes),
-            "previous": rfc3339(evidence.previous),
-            "next": rfc3339(evidence.next),
-            "runs": [row.as_json() for row in evidence.rows],
-        }
-    )

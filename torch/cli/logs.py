@@ -13,15 +13,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice, takewhile
 
 import click
 
 from torch.cli import names, show
-from torch.cli.drawing import columns
 from torch.cli.options import in_its_zone, json_option, place_options
-from torch.cli.viewing import outputs, tailing
-from torch.cli.viewing.outputs import Source
+from torch.cli.targets import elsewhere
+from torch.cli.terminal import columns
+from torch.client import outputs, tailing
+from torch.client.outputs import Source
 from torch.clock import SystemClock, local
 from torch.errors import UsageError
 from torch.history import query
@@ -75,7 +77,7 @@ def logs(
         in_its_zone(settings)
     begin = _instant(since)
     most = lines if lines is not None else None if since else _LINES
-    found = outputs.sources(settings, targets, every=every)
+    found = outputs.sources(settings, targets, every=every, elsewhere=partial(elsewhere, settings))
     view = _View(settings, found, wanted=_matcher(grep), times=times, raw=raw or as_json)
     view.record = (_print if follow else view.recorded.append) if as_json else None
     ends = {path: tailing.whole_lines(path) for s in found for path in s.files()} if follow else {}
@@ -88,15 +90,6 @@ def logs(
     elif not view.said and not grep:
         of = f" of {', '.join(targets)}" if targets else ""
         click.echo(f"no output{of} yet", err=True)
-
-
-def print_output(settings: Settings, task: str, run_id: str) -> None:
-    """All output of one run, to stdout."""
-    path = f"{settings.output}/{task}/{run_id}.log"
-    terminal = sys.stdout.isatty()
-    for line in tailing.forwards(path):
-        sys.stdout.write(f"{harmless(last_written(line)) if terminal else line}\n")
-    sys.stdout.flush()
 
 
 @dataclass
@@ -251,7 +244,7 @@ def _hue(name: str) -> str:
 
 
 def _instant(text: str | None) -> float | None:
-    from torch.cli.history import instant
+    from torch.cli.times import instant
 
     return instant(text, "--since", SystemClock().now().wall)
 

@@ -179,7 +179,7 @@ def of_running_service(settings: Settings, *, needed: Iterable[str] = _VARIABLES
 def as_the_service(settings: Settings) -> Settings:
     """The same with the task file and the address that the running service uses, whatever is
     named. Its zone is this process's from now on. Raises NotRunning too."""
-    from torch.cli.client import ask
+    from torch.client.asking import ask
 
     patience = click.get_current_context().params.get("timeout") or PATIENCE
     answer = ask(settings, {"do": "file"}, timeout=min(patience, PATIENCE))

@@ -43,7 +43,7 @@ def pause(settings: Settings, task: str, span: str | None, as_json: bool, timeou
 
 
 def _seconds(span: str) -> float:
-    from torch.cli.history import seconds_of
+    from torch.cli.times import seconds_of
 
     seconds = seconds_of(span, "--for")
     if seconds < 1:

@@ -11,10 +11,7 @@ from typing import Any
 
 import click
 
-from torch.cli import answers, show
-from torch.cli.client import ask
-from torch.cli.drawing.waiting import EVERY, Waiting, bar, elapsed
-from torch.cli.edits import effects
+from torch.cli import effects, show
 from torch.cli.inherited import inherited
 from torch.cli.options import (
     Seconds,
@@ -26,7 +23,9 @@ from torch.cli.options import (
     settings_options,
     timeout_option,
 )
-from torch.cli.viewing import journals
+from torch.cli.terminal.waiting import EVERY, Waiting, bar, elapsed
+from torch.client import answers, journals
+from torch.client.asking import ask
 from torch.clock import SystemClock
 from torch.daemon import launch, systemctl
 from torch.errors import (
@@ -84,7 +83,7 @@ def stop(settings: Settings, now: bool, keep_runs: bool, timeout: float | None) 
     try:
         kept = _stop(settings, mode=mode, timeout=timeout)
     except NotRunning as error:
-        from torch.cli.viewing import left
+        from torch.cli import left
 
         if left.tell(settings):
             error.hint = "to end the active runs: torch start && torch stop"
@@ -224,7 +223,7 @@ def _check_file(settings: Settings) -> None:
         answer = {"accepted": False, "problems": [{"message": UPGRADED}]}
     if not answer["accepted"]:
         if any(problem["message"] == UPGRADED for problem in answer["problems"]):
-            from torch.cli.file import whole_file  # we read it ourselves then
+            from torch.taskfile.whole import whole_file  # we read it ourselves then
 
             whole_file(settings)
             return

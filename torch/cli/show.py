@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from torch import zone
-from torch.cli.drawing import columns as layout
+from torch.cli.terminal import columns as layout
 from torch.report.text import harmless
 
 _QUOTED = re.compile(r" *\d* \| ")

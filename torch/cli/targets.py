@@ -10,11 +10,11 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from torch.cli.asking.placing import misplaced
-from torch.cli.client import ask
-from torch.cli.names import meant
 from torch.cli.options import as_the_service
+from torch.client.asking import ask
 from torch.errors import ExitCode, TorchError, UsageError
+from torch.explain.placing import misplaced
+from torch.nearest import did_you_mean
 from torch.report.text import harmless
 from torch.settings import Settings
 
@@ -53,5 +53,5 @@ def must_know(settings: Settings, task: str) -> None:
         raise other
     raise UsageError(
         f"this host never had a task '{harmless(task)}' ({settings.where})",
-        hint=meant(task, known, otherwise="see: torch tasks"),
+        hint=did_you_mean(task, known, otherwise="see: torch tasks"),
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Any
 
 import click
 
 from torch.cli import names, show
-from torch.cli.client import ask
-from torch.cli.drawing.waiting import Waiting, elapsed
 from torch.cli.options import (
     json_option,
     place_options,
@@ -18,8 +17,12 @@ from torch.cli.options import (
     timeout_option,
 )
 from torch.cli.targets import ask_about, elsewhere
+from torch.cli.terminal.waiting import Waiting, elapsed
+from torch.client import tailing
+from torch.client.asking import ask
 from torch.errors import ExitCode, NotRunning, TorchError, UsageError
-from torch.report.text import harmless
+from torch.nearest import did_you_mean
+from torch.report.text import harmless, last_written
 from torch.settings import Settings
 
 _STATES = ("idle", "running", "failing", "restarting", "crash-looping", "paused", "disabled",
@@ -62,7 +65,7 @@ def tasks(
         if name not in known and not set(name) & set("*?["):
             if other := elsewhere(settings, name):
                 raise other
-            hint = names.meant(name, known, otherwise="see all of them: torch tasks")
+            hint = did_you_mean(name, known, otherwise="see all of them: torch tasks")
             line = f"there is no task '{harmless(name)}' on this host ({settings.where})"
             raise UsageError(line, hint=hint)
     columns = ["TASK", "TYPE", "MAX", "STATE", "OWNER", "LABELS", "SCHEDULE", "DESCRIPTION"]
@@ -79,7 +82,7 @@ def tasks(
 def _check(states: tuple[str, ...]) -> None:
     for state in states:
         if state not in _STATES:
-            hint = names.meant(state, _STATES, otherwise="known: " + ", ".join(_STATES))
+            hint = did_you_mean(state, _STATES, otherwise="known: " + ", ".join(_STATES))
             raise UsageError(f"--state: no task is ever '{harmless(state)}'", hint=hint)
 
 
@@ -113,7 +116,7 @@ def _row(task: dict[str, Any]) -> list[object]:
 
 
 def _from_file(settings: Settings) -> list[dict[str, Any]]:
-    from torch.cli.file import tasks_of_host
+    from torch.taskfile.whole import tasks_of_host
 
     return [
         {
@@ -151,9 +154,7 @@ def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float
         return ExitCode.OK
     ending = answer["ending"]
     if not as_json:
-        from torch.cli.logs import print_output
-
-        print_output(settings, task, answer["run"])
+        _print_output(settings, task, answer["run"])
         code = ending["exit_code"]
         said = f", exit code {code}" if code else ""
         if ending["signal"] is not None:
@@ -201,10 +202,19 @@ def kill(settings: Settings, target: str, now: bool, as_json: bool, timeout: flo
 
 def _ended(settings: Settings, run_id: str) -> str:
     """How a run on record ended; '' for one that is not, or has not."""
-    from torch.cli.viewing.outputs import ending
+    from torch.client.outputs import ending
     from torch.history import query
 
     with contextlib.suppress(TorchError):
         row = query.find(settings.history, run_id)
         return "" if row is None or row.outcome is None else ending(row)
     return ""
+
+
+def _print_output(settings: Settings, task: str, run_id: str) -> None:
+    """All output of one run, to stdout."""
+    path = f"{settings.output}/{task}/{run_id}.log"
+    terminal = sys.stdout.isatty()
+    for line in tailing.forwards(path):
+        sys.stdout.write(f"{harmless(last_written(line)) if terminal else line}\n")
+    sys.stdout.flush()

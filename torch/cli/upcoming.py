@@ -16,9 +16,8 @@ import click
 
 from torch import zone
 from torch.cli import names, options, show
-from torch.cli.asking.placing import misplaced
-from torch.cli.client import ask
 from torch.cli.options import in_its_zone, json_option, of_running_service, settings_options
+from torch.client.asking import ask
 from torch.clock import SystemClock
 from torch.errors import (
     ExpressionError,
@@ -27,6 +26,8 @@ from torch.errors import (
     TorchError,
     UsageError,
 )
+from torch.explain.placing import misplaced
+from torch.nearest import did_you_mean
 from torch.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def _expressions(
     from torch.schedule.expression import Expression
 
     if tz is not None and not zone.is_zone(tz):
-        hint = names.meant(tz, sorted(zone.names()), otherwise="example: Europe/Berlin")
+        hint = did_you_mean(tz, sorted(zone.names()), otherwise="example: Europe/Berlin")
         raise UsageError(f"unknown zone '{tz}'", hint=hint)
     if _is_expression(what):
         if tz is None:
@@ -113,7 +114,7 @@ def _expressions(
     tasks = {task.name: task for task in _all_tasks(settings, what)}
     if what not in tasks:
         hint = "an expression goes in quotes: torch next '*/5 * * * *'"
-        hint = names.meant(what, tasks, otherwise=hint)
+        hint = did_you_mean(what, tasks, otherwise=hint)
         raise UsageError(f"no task '{what}' in {settings.task_file}", hint=hint)
     with contextlib.suppress(TorchError):  # with -f no answer is no condition for the times
         settings = of_running_service(settings)
@@ -131,6 +132,6 @@ def _all_tasks(settings: Settings, what: str) -> tuple[Task, ...]:
             f"'{what}' is no expression, and there is no task file {settings.task_file}",
             hint="an expression has five or six fields: torch next '*/5 * * * *'",
         )
-    from torch.cli.file import whole_file
+    from torch.taskfile.whole import whole_file
 
     return whole_file(settings).tasks

@@ -29,6 +29,7 @@ from torch.event import (
     RunStarted,
     TaskResumed,
 )
+from torch.nearest import did_you_mean
 from torch.run import Ending, Outcome, Trigger, Usage
 from torch.schedule.messages import (
     Command,
@@ -277,10 +278,7 @@ class Requests:
         names = [state.task.name for state in self._loop.scheduler.states()]
         if name not in names:
             runs = [live.run.id for live in self._loop.scheduler.live.all()]
-            import difflib  # only a refusal needs it
-
-            near = difflib.get_close_matches(name, [*names, *runs], 1)
-            hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
+            hint = did_you_mean(name, [*names, *runs], otherwise="see: torch tasks")
             where = self._loader.settings.where
             raise UsageError(f"no task or live run '{name}' on this host ({where})", hint=hint)
 

@@ -34,6 +34,9 @@ FRAME_TASKS = 200
 SHORTEST, PER_MIB, LONGEST = 30.0, 15.0, 150.0
 """Seconds that a reading may take: of a small file, more for each MiB, of the largest there is."""
 
+LARGEST = 256 * 2**20
+"""Bytes of a frame. One that says it is longer is none."""
+
 _LENGTH = struct.Struct(">I")
 
 
@@ -143,8 +146,11 @@ def pack(content: Reading | tuple[Task, ...]) -> bytes:
 
 
 def frame_length(head: bytes) -> int:
-    """How many bytes follow the first four of a frame."""
-    return int(_LENGTH.unpack(head)[0])
+    """How many bytes follow the first four of a frame. Raises ValueError if they begin none."""
+    length = int(_LENGTH.unpack(head)[0])
+    if length > LARGEST:
+        raise ValueError(f"a frame of {length} bytes")
+    return length
 
 
 def unpack(body: bytes) -> Any:
