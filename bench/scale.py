@@ -58,19 +58,23 @@ def _reload(quick: bool) -> list[Figure]:
         host.write(text)
         host.start()
         time.sleep(3)
-        costs, rounds = [], 5 if quick else 15
+        costs, own, rounds = [], [], 5 if quick else 15
         begin = time.time()
         for number in range(rounds):
             text = text.replace("number 77 of", f"number 77{number} of", 1)
-            before = host.processor()
+            before, alone = host.processor(), host.nanoseconds()
             host.write(text)
             time.sleep(3.3)  # at ever other moments of the second
             costs.append(host.processor() - before)
+            own.append((host.nanoseconds() - alone) / 1e9)
         late = [(at % 1) * 1000 for at in host.outputs("beat") if at > math.ceil(begin)]
     return [
         Figure(what=f"reload of {MANY} tasks, one changed: processor",
                ours=f"p50 {percentile(costs, 50):.2f}, max {max(costs):.2f} s (n={rounds})",
                goal="≤ 1 s", reached=percentile(costs, 50) <= 1.0),
+        Figure(what="of it the service and its reaper, without the reader",
+               ours=f"p50 {percentile(own, 50):.2f}, max {max(own):.2f} s (n={rounds})",
+               goal="≤ 0.3 s", reached=percentile(own, 50) <= 0.3),
         Figure(what="lateness of a per-second task meanwhile",
                ours=f"p50 {percentile(late, 50):.1f}, max {max(late):.1f} ms (n={len(late)})",
                goal="≤ 50 ms", reached=max(late) <= 50),

@@ -11,6 +11,8 @@ import ast
 import re
 from collections.abc import Iterator
 
+from torch.cli import COMMANDS as TABLE
+
 NOUNS = {
     "task",
     "definition",
@@ -24,6 +26,7 @@ NOUNS = {
     "settings",
     "zone",
     "linux",
+    "nearest",
     "paths",
     "__version__",
 }
@@ -44,8 +47,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "reaper": {"torch.linux", "reaper"},
     "importing": {"nouns", "schedule", "taskfile", "importing"},
+    "client": {
+        "nouns", "history", "report", "client", "torch.daemon.folders", "torch.daemon.lock",
+        "torch.daemon.proof", "torch.daemon.runfile", "torch.reaper.journal",
+        "torch.reaper.processes",
+    },
+    "explain": {
+        "nouns", "schedule", "taskfile", "history", "report", "client", "explain",
+        "torch.daemon.lock",
+    },
     "cli": {
-        "nouns", "schedule", "taskfile", "history", "report", "importing", "planning", "cli",
+        "nouns", "schedule", "taskfile", "history", "report", "importing", "planning", "client",
+        "explain", "cli",
         "torch.daemon.clean", "torch.daemon.folders", "torch.daemon.launch", "torch.daemon.lock",
         "torch.daemon.proof", "torch.daemon.runfile", "torch.daemon.systemctl",
         "torch.reaper.journal", "torch.reaper.processes",
@@ -57,6 +70,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"nouns", "cli"},
 }  # fmt: skip
 """Part of the house -> the parts, or single modules, that it may import."""
+
+ANSWER = ("absences", "answer", "evidence", "fates", "reasons", "rowless")
+MAY_IMPORT |= {
+    f"torch.explain.{module}": {"nouns", "report", *(f"torch.explain.{each}" for each in ANSWER)}
+    for module in ANSWER
+}
+"""The answer follows from the evidence alone: of these modules each may import only this."""
+
+COMMANDS = {f"torch.cli.{module}" for module, _ in TABLE.values()}
+"""The modules that are commands. What two of them need stands beside them, or in a part below."""
 
 ONLY_IN = {
     "apprise": ("torch/notify/apprise.py",),
@@ -81,7 +104,7 @@ EXCEPTIONS = {
     # `torch stop` returns when the service is gone; a pidfd is the one way to wait for a stranger.
     ("torch/cli/service.py", "os.pidfd_open"),
     # `torch diff` reads an older task file from git's objects; only git can read them all.
-    ("torch/cli/edits/revision.py", "subprocess"),
+    ("torch/cli/diff/revision.py", "subprocess"),
 }
 CLOCK_CALLS = re.compile(r"(datetime\.)?(datetime|date)\.(now|utcnow|today)\Z|os\.times\Z")
 
@@ -108,8 +131,7 @@ ONE_DOOR = {"reserve": "torch/schedule/admission.py"}
 CORE_ONLY = {"torch.schedule.state", "torch.schedule.live", "torch.schedule.keepalive"}
 """What is mutable in the core: others see a snapshot of it."""
 
-LOOK = 300
-LIMIT = 400
+LIMIT = 300
 
 
 def broken(path: str, source: str) -> list[str]:
@@ -147,7 +169,8 @@ def imported(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def _imports(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
     part = part_of(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-    allowed = MAY_IMPORT.get(part, set())
+    name = path.removesuffix(".py").replace("/", ".")
+    allowed = MAY_IMPORT.get(name, MAY_IMPORT.get(part, set()))
     for line, module in imported(path, tree):
         top = module.split(".")[0]
         if top == "torch" and part_of(module) not in allowed:
@@ -155,10 +178,11 @@ def _imports(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
                 rule = ", ".join(sorted(allowed)) or "nothing of torch"
                 yield line, f"imports {module}; {part} may import {rule}"
         elif module in CORE_ONLY and part != "schedule":
-            yield (
-                line,
-                f"imports {module}, which changes; others see torch.schedule.snapshot",
-            )
+            yield line, f"imports {module}, which changes; others see torch.schedule.snapshot"
+        elif owner := _command_of(module, name):
+            yield line, f"imports {module}; no command imports another, and it is {owner}'s"
+        elif top == "click" and part != "cli":
+            yield line, "imports click; only cli speaks to a terminal"
         elif top in ONLY_IN and path not in ONLY_IN[top]:
             yield line, f"imports {top}; only {' and '.join(ONLY_IN[top])} may"
         elif top in PROCESS_MODULES and part not in PROCESSES and (path, top) not in EXCEPTIONS:
@@ -168,6 +192,16 @@ def _imports(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
             )
         elif top in IO_MODULES and part in PURE:
             yield line, f"imports {top}; {PURE[part]} does no I/O"
+
+
+def _command_of(module: str, importer: str) -> str:
+    """The command that an imported module is, or is a part of; '' where all of cli may import it,
+    or the importer belongs to that command itself."""
+    for command in COMMANDS:
+        folder = command.removesuffix(".command")
+        if module in (command, folder) or module.startswith(f"{folder}."):
+            return "" if importer.startswith(f"{folder}.") else folder
+    return ""
 
 
 def _calls(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -17,7 +17,8 @@ from torch import cli, event
 from torch.errors import ExitCode
 from torch.report import states
 from torch.run import Outcome, State, Trigger
-from torch.taskfile.keys import FILE_KEYS, TASK_KEYS
+from torch.taskfile.file_keys import FILE_KEYS
+from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.parse import parse
 
 ROOT = Path(__file__).parents[1]

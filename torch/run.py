@@ -54,6 +54,15 @@ class Outcome(StrEnum):
 BAD = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.UNKNOWN})
 """How a run ends that did not do its work. What was told to stop is not among them."""
 
+FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
+"""Those of them of which it is known how the command ended: these are tried again."""
+
+NEVER_RAN = frozenset({Outcome.SKIPPED, Outcome.MISSED})
+"""Of fires that never became a run."""
+
+NO_TROUBLE = frozenset({Outcome.SUCCEEDED, Outcome.SKIPPED})
+"""Nobody need look at such a row: `torch runs --failed` leaves them out."""
+
 
 class Trigger(StrEnum):
     """Why a run exists."""

@@ -41,6 +41,12 @@ class Settings:
     report_every: int = 5
 
     @property
+    def where(self) -> str:
+        """For messages: which directories were looked into."""
+        run = f", run directory {self.run_dir}" if self.run_dir != self.state_dir else ""
+        return f"state directory {self.state_dir}{run}"
+
+    @property
     def lock(self) -> str:
         return f"{self.run_dir}/torch.lock"
 

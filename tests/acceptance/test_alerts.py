@@ -158,3 +158,23 @@ def test_fires_that_were_missed_while_no_service_lived_are_told(service, http):
     wait_for(http, "quiet", "missed")
     (missed,) = [m for m in http.messages() if m["kind"] == "missed"]
     assert missed["count"] >= 2
+
+
+def test_receivers_that_hang_do_not_hold_up_the_first_message_of_another_channel(service, http):
+    http.answer(Answer(hang=True))
+    silent = [f"silent{n}" for n in range(6)]
+    channels = "".join(f"  {name}: {{webhook: '{http.url}'}}\n" for name in silent)
+    service.start(f"""
+notify:
+{channels}
+  file: {{exec: 'cat >>DIR/events'}}
+tasks:
+  - name: flaky
+    schedule: "* * * * * *"
+    command: exit 1
+    on_failure: [{", ".join(silent)}, file]
+""")
+    service.wait_lines("events", 1)
+    until("all others were asked", lambda: len(http.requests) == len(silent))
+    problems = [channel["problem"] for channel in service.status()["alerts"]["channels"]]
+    assert not any(problems)  # each of them still hangs, so nobody had to wait for its end

@@ -8,7 +8,7 @@ import signal
 from tests.acceptance.test_output import reaper
 from tests.service import alive
 from tests.waiting import until
-from torch.cli.client import ask
+from torch.client.asking import ask
 from torch.settings import resolve
 
 QUIET = "sleep 0.02; exit 0"

@@ -6,14 +6,12 @@ import os
 from pathlib import Path
 
 from tests.history.rows import T0
-from torch.cli.asking.evidence import Gathering
-from torch.cli.moment import read
 from torch.clock import FireTime
 from torch.daemon import lock
+from torch.explain import question
+from torch.explain.evidence import Evidence
+from torch.explain.fates import Explanation
 from torch.history.store import Store
-from torch.report.why.answer import explain
-from torch.report.why.evidence import Asked, Evidence
-from torch.report.why.fates import Explanation
 from torch.run import Ending, Outcome, Run, Trigger, Usage
 from torch.schedule.record import (
     Defined,
@@ -143,15 +141,10 @@ class Past:
     # ── the question ──────────────────────────────────────────────────────────────────────
 
     def evidence(self, name: str, time: str = "", *, now: float = T0) -> Evidence:
-        found = Gathering(self.settings, name, now)
-        if not time:
-            return found.evidence(None)
-        moment = read(time, now=now, zone=found.zone)
-        asked = Asked(first=moment.first, last=moment.last, text=moment.text, note=moment.note)
-        return found.evidence(asked)
+        return question.ask(self.settings, name, time, now=now).evidence
 
     def explain(self, name: str, time: str = "", *, now: float = T0) -> Explanation:
-        return explain(self.evidence(name, time, now=now))
+        return question.ask(self.settings, name, time, now=now).told
 
 
 def told(found: Explanation) -> str:

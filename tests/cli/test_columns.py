@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from torch.cli.drawing.columns import cut, draw, width
+from torch.cli.terminal.columns import cut, draw, width
 
 LONG = "a-name-of-sixty-four-characters-that-somebody-has-really-given-1"
 ROWS = [("web", "running", "3/3", "nothing to say"), ("flop", "failing", "0/1", "it fails")]

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 from torch.cli import run
-from torch.cli.edits import values
-from torch.cli.edits.revision import read_revision
+from torch.cli.diff import values
+from torch.cli.diff.revision import read_revision
 from torch.errors import NotPermitted, ServiceUnreachable, UsageError
 from torch.task import Alert, Output, Retry
 
@@ -234,7 +234,7 @@ def answering(monkeypatch, answer):
             raise answer
         return answer
 
-    monkeypatch.setattr("torch.cli.diff.ask", ask)
+    monkeypatch.setattr("torch.cli.diff.command.ask", ask)
 
 
 def test_a_service_that_does_not_answer_is_told_and_the_rest_is_said(file, diff, monkeypatch):

@@ -16,9 +16,9 @@ import pytest
 
 from torch import __version__, zone
 from torch.cli import run
-from torch.cli.examining import checks, crontabs, host, place, program, service
-from torch.cli.examining.checks import CHECKS, examine
-from torch.cli.examining.subject import Subject, Verdict
+from torch.cli.doctor import checks, crontabs, host, place, program, service
+from torch.cli.doctor.checks import CHECKS, examine
+from torch.cli.doctor.subject import Subject, Verdict
 from torch.errors import NotPermitted, NotRunning, ServiceUnreachable
 from torch.history import integrity
 from torch.history.integrity import Looked

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.past import BEGIN, DAY, HOUR, Past, told
 from tests.history.rows import T0
 from torch.errors import UsageError
-from torch.report.why.answer import explain as judge
+from torch.explain.answer import explain as judge
 from torch.run import Outcome, Trigger, Usage
 from torch.schedule.record import Record
 from torch.task import CatchUp, Overlap, Restart, Retry

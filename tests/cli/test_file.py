@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
 
-from torch import __version__
+from torch import __version__, cli
 from torch.cli import COMMANDS, run
 
 GOOD = """
@@ -232,3 +233,28 @@ def test_a_reader_that_leaves_ends_the_command_in_silence():
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("* * * * * *")
     assert done.stderr == ""
+
+
+def test_json_of_a_check_is_that_of_its_format(tmp_path, capsys):
+    file = tmp_path / "tasks.yaml"
+    file.write_text("tasks: [{name: a}]\n")
+    file.chmod(0o644)
+    assert run(["check", str(file), "--json"]) == 65
+    found = json.loads(capsys.readouterr().out)
+    assert found["v"] == 1 and not found["ok"] and found["problems"]
+    assert run(["check", str(file), "--format", "json"]) == 65
+    assert json.loads(capsys.readouterr().out) == found
+    assert run(["check", str(file), "--json", "--format", "github"]) == 64
+
+
+ACTING = {"start", "stop", "restart", "import"}
+TEXTS = {"schema", "unit", "completion"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_that_reads_has_json(name):
+    command = cli.torch.get_command(click.Context(cli.torch), name)
+    assert command is not None
+    parts = command.commands.values() if isinstance(command, click.Group) else [command]
+    has = all(any("--json" in option.opts for option in part.params) for part in parts)
+    assert has == (name not in ACTING | TEXTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from tests.cli.past import HOUR, Past
 from tests.history.rows import T0
 from torch.cli import logs as module
 from torch.cli import run
-from torch.cli.viewing.outputs import end_of
+from torch.client.outputs import end_of
 from torch.clock import Now
 from torch.run import Outcome
 from torch.testing.tasks import cron
@@ -255,3 +256,47 @@ def test_grep_finds_a_line_with_bytes_that_are_no_utf_8(past, logs):
     past.ran("a", T0 + 3 * HOUR)
     write(past, "a", "r5", "", T0 + 3 * HOUR).write_bytes(b"user J\xfcrgen failed\nfine\n")
     assert logs("r5", "--grep", "^user .* failed$") == "user J\ufffdrgen failed\n"
+
+
+# ── as JSON ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_json_is_one_document_with_task_and_run_of_each_line(logs):
+    found = json.loads(logs("a", "bee", "-n", "1", "--json"))
+    assert found["v"] == 1
+    assert found["lines"] == [
+        {"task": "a", "run": "r3", "at": None, "line": "a2-last"},
+        {"task": "bee", "run": "r4", "at": None, "line": "\x1b[31mred\x07"},
+    ]
+    assert json.loads(logs("a", "--grep", "nothing", "--json")) == {"v": 1, "lines": []}
+
+
+def test_json_of_the_services_log_has_lines_of_no_task(logs):
+    (line,) = json.loads(logs("-n", "1", "--json"))["lines"]
+    assert (line["task"], line["run"]) == (None, None)
+    assert line["line"].endswith("msg=h12")
+
+
+def test_followed_json_is_one_object_a_line_and_what_comes_has_its_time(past, logs, monkeypatch):
+    run = past.intent("a", T0 + 3 * HOUR)
+    past.began(run, T0 + 3 * HOUR)
+    write(past, "a", run.id, "old\n", T0 + 3 * HOUR)
+    looks = []
+
+    def look(*_: object) -> tuple[list[object], ...]:
+        looks.append(1)
+        if len(looks) == 1:
+            write(past, "a", run.id, "new\n", T0 + 3 * HOUR)
+            past.ended(run, T0 + 3 * HOUR + 5, Outcome.SUCCEEDED, exit_code=0)
+        return [], [], []
+
+    monkeypatch.setattr("torch.cli.logs.select.select", look)
+    objects = [json.loads(line) for line in logs(run.id, "-f", "--json").splitlines()]
+    assert [each["line"] for each in objects] == ["old", "new"]
+    assert all(each["v"] == 1 and each["run"] == run.id for each in objects)
+    assert objects[0]["at"] is None and objects[1]["at"]
+
+
+def test_json_excludes_the_forms_for_people(logs):
+    assert "--json" in logs("a", "--json", "--raw", code=64)
+    assert "--json" in logs("a", "--json", "--times", code=64)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from torch.cli.drawing.progress import tracked
+from torch.cli.terminal.progress import tracked
 from torch.clock import Now, SystemClock
 
 

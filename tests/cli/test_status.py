@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from torch.cli import run, show, status
-from torch.cli.drawing.columns import width
-from torch.cli.viewing import left
+from torch.cli.terminal.columns import width
+from torch.client import left
 from torch.clock import Now, rfc3339
 from torch.settings import resolve
 

@@ -69,7 +69,7 @@ def test_a_run_that_was_waited_for_ends_by_its_signal_or_with_its_exit_code(
 ):
     ending = {"outcome": "failed", "exit_code": 143, "signal": signal, "reason": ""}
     monkeypatch.setattr(
-        "torch.cli.tasks.ask", lambda *_, **__: {"v": 1, "run": "r1", "ending": ending}
+        "torch.cli.targets.ask", lambda *_, **__: {"v": 1, "run": "r1", "ending": ending}
     )
     (tmp_path / "output" / "a").mkdir(parents=True)
     (tmp_path / "output" / "a" / "r1.log").touch()

@@ -7,11 +7,12 @@ from datetime import datetime
 
 import pytest
 
-from torch.cli.drawing.columns import width
-from torch.cli.viewing import usage
-from torch.cli.viewing.board import Host, Seen, bar, frame
-from torch.cli.viewing.usage import Looks, Process, Usage, parse, trees
+from torch.cli.terminal.columns import width
+from torch.cli.top.board import Host, Seen, bar, frame
+from torch.client import usage
+from torch.client.usage import Looks, Process, Usage, measured, trees
 from torch.clock import rfc3339
+from torch.reaper import processes
 
 NOW = 1_800_000_000.0
 HOST = Host(name="box", load=(0.5, 0.25, 0.125), cpu=12.0, used=2 * 2**30, total=8 * 2**30)
@@ -140,8 +141,12 @@ def test_a_runs_tree_is_its_session_and_all_that_descends_from_it():
 
 
 def test_a_name_with_spaces_and_brackets_hides_no_field():
-    text = b"12 (a) b (c) S 3 4 5 0 -1 0 0 0 0 0 150 50 20 30 20 0 1 0 99 9999 7 0"
-    found = parse(text)
+    text = "12 (a) b (c) S 3 4 5 0 -1 0 0 0 0 0 150 50 20 30 20 0 1 0 99 9999 7 0"
+    split = processes.split(text)
+    assert split is not None
+    name, fields = split
+    assert name == "a) b (c"
+    found = measured(fields)
     assert (found.parent, found.session) == (3, 5)
     assert found.seconds * usage._CLOCK == 250
     assert found.memory == 7 * usage._PAGE

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from torch.cli.drawing.waiting import Waiting, bar, elapsed
+from torch.cli.terminal.waiting import Waiting, bar, elapsed
 from torch.clock import Now
 
 

@@ -8,10 +8,12 @@ import os
 import signal
 from pathlib import Path
 
-from torch.daemon import matcher as module
+from tests.daemon.timing import FakeTime
+from torch.daemon import sidecar
 from torch.daemon.matcher import Matcher
 from torch.daemon.output import Outputs
-from torch.event import PartFailed
+from torch.daemon.sidecar import Pace
+from torch.event import Event, PartFailed
 from torch.run import Run, Trigger
 from torch.schedule.commands import Watch
 from torch.schedule.messages import Matched
@@ -22,13 +24,14 @@ DEADLINE = 30.0
 class Parts:
     """A matcher with its output folder, and what it posted and told."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, pace=Pace(), sleep=asyncio.sleep):  # noqa: B008
         self.found: list[Matched] = []
-        self.events: list[object] = []
+        self.events: list[Event] = []
         self.outputs = Outputs(str(folder))
         self.matcher = Matcher(
-            post=self.found.append, outputs=self.outputs, tell=self.events.append
-        )
+            post=self.found.append, outputs=self.outputs, tell=self.events.append, pace=pace,
+            sleep=sleep,
+        )  # fmt: skip
 
     def run(self, number: int) -> Run:
         return Run(id=f"r-{number}", task="talk", trigger=Trigger.SCHEDULE)
@@ -48,9 +51,9 @@ class Parts:
                 await asyncio.sleep(0.01)
 
 
-def play(folder, scene) -> None:
+def play(folder, scene, **timing) -> None:
     async def go():
-        parts = Parts(folder)
+        parts = Parts(folder, **timing)
         try:
             await scene(parts)
         finally:
@@ -63,6 +66,10 @@ def children() -> list[int]:
     """Processes of ours that search; other tests may have left theirs."""
     with open(f"/proc/self/task/{os.getpid()}/children") as file:
         return [int(pid) for pid in file.read().split() if b"torch.matching" in command(pid)]
+
+
+def kinds(events: list[Event]) -> list[str]:
+    return [type(event).__name__ for event in events]
 
 
 def command(pid: str) -> bytes:
@@ -104,9 +111,7 @@ async def kill_it(parts) -> None:
     await parts.until(lambda: not children())
 
 
-def test_a_process_that_dies_comes_back_and_tells_no_line_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "AGAIN", 0.05)
-
+def test_a_process_that_dies_comes_back_and_tells_no_line_again(tmp_path):
     async def scene(parts):
         parts.write(1, "ERROR 1\n")
         parts.watch(1, ("ERROR", 0))
@@ -115,14 +120,55 @@ def test_a_process_that_dies_comes_back_and_tells_no_line_again(tmp_path, monkey
         parts.write(1, "ERROR 2\n")
         await parts.until(lambda: len(parts.found) == 2)
         assert [each.lines for each in parts.found] == [("ERROR 1",), ("ERROR 2",)]
-        assert [type(event) for event in parts.events] == [PartFailed]
+        assert kinds(parts.events) == ["PartFailed", "PartRecovered"]
 
-    play(tmp_path, scene)
+    play(tmp_path, scene, pace=Pace(again=0.05))
 
 
-def test_a_run_that_ends_while_the_process_is_dead_is_looked_at_all_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "AGAIN", 0.2)
+def test_a_search_whose_process_is_stopped_goes_on_in_another_one(tmp_path):
+    time = FakeTime()
 
+    async def scene(parts):
+        parts.write(1, "ERROR 1\n")
+        parts.watch(1, ("ERROR", 0))
+        await parts.until(lambda: parts.found)
+        (stopped,) = children()
+        os.kill(stopped, signal.SIGSTOP)
+        parts.write(1, "ERROR 2\n")
+        while len(parts.found) < 2:
+            await time.go(1)
+            await asyncio.sleep(0.001)
+        assert [each.lines for each in parts.found] == [("ERROR 1",), ("ERROR 2",)]
+        assert stopped not in children()
+        assert isinstance(parts.events[0], PartFailed)
+        assert "did not answer" in parts.events[0].reason
+
+    play(tmp_path, scene, sleep=time.sleep)
+
+
+def test_a_search_that_cannot_be_started_is_tried_again(tmp_path, monkeypatch):
+    real = asyncio.base_events.BaseEventLoop.subprocess_exec
+    failing = [OSError(11, "Resource temporarily unavailable")]
+
+    async def exec_if_there_is_room(*args, **kwargs):
+        if failing:
+            raise failing.pop()
+        return await real(*args, **kwargs)
+
+    async def scene(parts):
+        monkeypatch.setattr(
+            asyncio.base_events.BaseEventLoop, "subprocess_exec", exec_if_there_is_room
+        )
+        parts.write(1, "ERROR 1\n")
+        parts.watch(1, ("ERROR", 0))
+        parts.matcher.complete("r-1", 0)
+        await parts.until(lambda: parts.found)
+        assert kinds(parts.events) == ["PartFailed", "PartRecovered"]
+
+    play(tmp_path, scene, pace=Pace(again=0.05))
+
+
+def test_a_run_that_ends_while_the_process_is_dead_is_looked_at_all_the_same(tmp_path):
     async def scene(parts):
         parts.watch(1, ("ERROR", 0))
         await kill_it(parts)
@@ -131,12 +177,10 @@ def test_a_run_that_ends_while_the_process_is_dead_is_looked_at_all_the_same(tmp
         await parts.until(lambda: parts.found)
         assert parts.found[0].lines == ("ERROR of its last moment",)
 
-    play(tmp_path, scene)
+    play(tmp_path, scene, pace=Pace(again=0.2))
 
 
-def test_what_was_there_before_a_pattern_stays_untold_when_the_process_dies(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "AGAIN", 0.2)
-
+def test_what_was_there_before_a_pattern_stays_untold_when_the_process_dies(tmp_path):
     async def scene(parts):
         parts.write(1, "ERROR of long ago\n")
         parts.watch(1, ("ERROR", -1))
@@ -145,7 +189,7 @@ def test_what_was_there_before_a_pattern_stays_untold_when_the_process_dies(tmp_
         await parts.until(lambda: parts.found)
         assert parts.found[0].lines == ("ERROR while it was dead",)
 
-    play(tmp_path, scene)
+    play(tmp_path, scene, pace=Pace(again=0.2))
 
 
 def test_a_pattern_that_stays_tells_no_line_again_when_another_is_added(tmp_path):
@@ -161,10 +205,7 @@ def test_a_pattern_that_stays_tells_no_line_again_when_another_is_added(tmp_path
     play(tmp_path, scene)
 
 
-def test_a_run_that_the_process_dies_of_is_not_tried_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "AGAIN", 0.05)
-    monkeypatch.setattr(module, "LINGER", 0.1)
-
+def test_a_run_that_the_process_dies_of_is_not_tried_for_ever(tmp_path):
     async def scene(parts):
         parts.watch(1, ("ERROR", 0))
         parts.write(1, "fine\n")
@@ -174,14 +215,12 @@ def test_a_run_that_the_process_dies_of_is_not_tried_for_ever(tmp_path, monkeypa
             parts.matcher.complete("r-1", 0)
             await kill_it(parts)
         await parts.until(lambda: len(asyncio.all_tasks()) == 1)
-        assert len(parts.events) == 2
+        assert kinds(parts.events).count("PartFailed") == 2
 
-    play(tmp_path, scene)
+    play(tmp_path, scene, pace=Pace(again=0.05, linger=0.1))
 
 
-def test_it_ends_when_there_is_nothing_left_to_follow(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "LINGER", 0.2)
-
+def test_it_ends_when_there_is_nothing_left_to_follow(tmp_path):
     async def scene(parts):
         parts.watch(1, ("ERROR", 0))
         await parts.until(children)
@@ -192,10 +231,11 @@ def test_it_ends_when_there_is_nothing_left_to_follow(tmp_path, monkeypatch):
         parts.write(2, "ERROR again\n")
         await parts.until(lambda: parts.found)
 
-    play(tmp_path, scene)
+    play(tmp_path, scene, pace=Pace(linger=0.2))
 
 
-def test_what_has_ended_is_looked_at_to_its_end_when_the_service_ends(tmp_path):
+def test_what_has_ended_is_looked_at_to_its_end_when_the_service_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(sidecar, "MOMENT", DEADLINE)
     found = []
 
     async def scene(parts):

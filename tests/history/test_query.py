@@ -30,10 +30,10 @@ from tests.history.rows import (
 from torch.clock import FireTime
 from torch.definition import from_text
 from torch.errors import NotPermitted, NotRunning, SettingsError, TryAgain
-from torch.history import query
+from torch.history import outcomes, query
 from torch.history.prune import Limits
 from torch.history.store import Store
-from torch.run import Outcome, Trigger, Usage
+from torch.run import NEVER_RAN, NO_TROUBLE, Outcome, Trigger, Usage
 from torch.schedule.expression import Expression
 from torch.schedule.record import Entry, File, Paused, Progress, Record, Step
 
@@ -392,3 +392,16 @@ def test_a_start_that_was_put_off_is_late_since_the_instant_it_was_put_off_to(tm
     late = {row.id: row.as_json()["lateness_ms"] for row in query.runs(store.path)}
     assert late == {"r0": 500.0, "r1": 500.0, "r2": None, "r3": 500.0}
     store.close()
+
+
+def test_the_words_of_the_indexes_mean_what_the_sets_of_outcomes_mean():
+    with sqlite3.connect(":memory:") as db:
+
+        def meant(condition: str) -> set[str | None]:
+            asked = f"SELECT outcome FROM (SELECT ? AS outcome) WHERE {condition}"
+            known: list[str | None] = [None, *Outcome]
+            return {each for each in known if db.execute(asked, (each,)).fetchone()}
+
+        assert meant(outcomes.BAD) == {*Outcome} - NO_TROUBLE
+        assert meant(outcomes.RAN) == {None, *Outcome} - NEVER_RAN
+    db.close()

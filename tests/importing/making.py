@@ -33,8 +33,8 @@ def tasks_of(imported: Imported) -> dict[str, Task]:
 def from_crontab(text: str | bytes, *, file: str = "alice.crontab", **options) -> Imported:
     """A crontab, dedented, that alice owns where nothing else is said."""
     data = text if isinstance(text, bytes) else dedent(text).lstrip("\n").encode()
-    if not options and file == "alice.crontab":
-        options = {"owner": "alice"}
+    if not options.keys() - {"cron"} and file == "alice.crontab":
+        options["owner"] = "alice"
     return composed(crontab.read(data, file=file, host=HOST, **options))
 
 

@@ -97,3 +97,11 @@ def test_what_is_no_json_list_has_a_problem_with_its_line(text, line, message):
         from_gotorch(text)
     (problem,) = caught.value.problems
     assert (problem.line, problem.message.startswith(message)) == (line, True)
+
+
+def test_line_ends_of_cr_lf_leave_no_trace():
+    page = from_gotorch('[{"Command": "ls",\r\n  "Times": "1 2 3"},\r\n {"Command": "x",\r\n '
+                        '"Times": "* * * * * *"}]')  # fmt: skip
+    assert "\\r" not in page.text
+    assert [each.line for each in page.unmapped] == [1]
+    assert page.tasks == 1

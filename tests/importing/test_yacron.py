@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
+from textwrap import dedent
+
 import pytest
 
-from tests.importing.making import DATA, from_yacron, only, reviews, tasks_of, told
+from tests.importing.making import DATA, composed, from_yacron, only, reviews, tasks_of, told
 from torch.errors import TaskFileError
-from torch.importing import yacron_time
+from torch.importing import yacron_time, yacron_tree
 from torch.task import CatchUp, Overlap, Retry
 
 
@@ -153,7 +156,7 @@ def test_a_schedule_that_cannot_be_written_is_refused(theirs, reason):
     ("text", "message"),
     [
         ("jobs: [a", "a ',' or ']' is missing"),
-        ("- a\n", "it is no mapping"),
+        ("- a\n", "it is not a mapping"),
         ("jobs: !!python/name:os.system\n", "the tag '!!python/name:os.system' is not allowed"),
         ("a: 1\na: 2\n", "the key 'a' stands here twice"),
         ("a: &a [*a]\n", "stands inside what it names"),
@@ -170,3 +173,152 @@ def test_hostile_or_broken_yaml_has_a_clear_problem(text, message):
 def test_an_empty_file_is_a_file_without_tasks():
     assert "tasks: []" in from_yacron("").text
     assert "tasks: []" in from_yacron("jobs: []\n").text
+
+
+# ── include, and directories ──────────────────────────────────────────────────────────────
+
+
+def tree(files: dict[str, str], *names: str):
+    """The page of the named files (else the first), which may include the others."""
+    told = {name: dedent(text).encode() for name, text in files.items()}
+    first = names or tuple(files)[:1]
+    originals = yacron_tree.read(
+        [(name, told[name]) for name in first],
+        lambda path: told.get(posixpath.normpath(path), "no such file or directory"),
+    )
+    return composed(*originals)
+
+
+def job(name: str, *lines: str) -> str:
+    more = "".join(f", {line}" for line in lines)
+    return f"  - {{name: {name}, command: run {name}, schedule: '0 4 * * *'{more}}}\n"
+
+
+def test_included_files_are_read_relative_to_the_file_that_names_them():
+    page = tree({
+        "etc/main.yaml": "include: [inc/a.yaml, ../b.yaml]\njobs:\n" + job("own"),
+        "etc/inc/a.yaml": "include: [deep.yaml]\njobs:\n" + job("a"),
+        "etc/inc/deep.yaml": "jobs:\n" + job("deep"),
+        "b.yaml": "jobs:\n" + job("b"),
+    })  # fmt: skip
+    assert list(tasks_of(page)) == ["deep", "a", "b", "own"]  # yacron's order
+    assert "# include: inc/a.yaml, ../b.yaml" in page.text
+    assert not page.unmapped
+
+
+def test_defaults_of_included_files_lie_under_the_own_ones_and_under_no_earlier_job():
+    page = tree({
+        "main.yaml": """
+            include: [inc.yaml]
+            defaults: {environment: [{key: B, value: main}]}
+            jobs:
+        """.replace("            ", "") + job("own"),
+        "inc.yaml": """
+            defaults:
+              shell: /bin/bash
+              environment: [{key: A, value: inc}, {key: B, value: inc}]
+              onFailure: {retry: {maximumRetries: 2}}
+            jobs:
+        """.replace("            ", "") + job("inner"),
+    })  # fmt: skip
+    tasks = tasks_of(page)
+    assert dict(tasks["inner"].env) == {"A": "inc", "B": "inc"}  # not the outer file's
+    assert dict(tasks["own"].env) == {"A": "inc", "B": "main"}
+    assert tasks["own"].shell == "/bin/bash"
+    assert tasks["own"].retry is not None
+    assert tasks["own"].retry.attempts == 2
+
+
+def test_a_later_include_undoes_what_an_earlier_one_set_as_in_yacron():
+    page = tree({
+        "main.yaml": "include: [a.yaml, b.yaml]\njobs:\n" + job("own"),
+        "a.yaml": "defaults: {utc: false, user: alice, environment: [{key: A, value: x}]}\n",
+        "b.yaml": "defaults: {killTimeout: 5}\n",
+    })  # fmt: skip
+    own = tasks_of(page)["own"]
+    assert (own.timezone, own.user, own.grace) == ("UTC", "alice", 5)
+    assert dict(own.env) == {"A": "x"}
+    assert "the defaults of 'b.yaml' set utc back to yacron's own value" in reviews(page)
+
+
+def test_nothing_in_the_place_of_a_mapping_leaves_that_of_the_defaults():
+    text = "defaults: {onFailure: {retry: {maximumRetries: 2}}}\njobs:\n" + job("x", "onFailure: ")
+    found = only(tree({"a.yaml": text}))
+    assert found.retry is not None
+    assert found.retry.attempts == 2
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {"a.yaml": "include: [b.yaml]\n", "b.yaml": "jobs: []\ninclude: [./a.yaml]\n"},
+            "b.yaml:2:11: it includes itself: a.yaml → b.yaml → a.yaml",
+        ),
+        ({"d/a.yaml": "include: [a.yaml]\n"}, "d/a.yaml:1:11: it includes itself"),
+        (
+            {"d/a.yaml": "jobs: []\ninclude:\n  - gone.yaml\n"},
+            "d/a.yaml:3:5: d/gone.yaml cannot be read: no such file or directory",
+        ),
+        ({"a.yaml": "include: [b.yaml]\n", "b.yaml": "- x\n"}, "b.yaml:1:1: it is not a mapping"),
+        (
+            {f"{n}.yaml": f"include: [{n + 1}.yaml]\n" for n in range(60)},
+            "50.yaml:1:11: includes are nested deeper than 50",
+        ),
+    ],
+)
+def test_an_include_that_cannot_be_followed_is_a_problem_with_its_place(files, message):
+    with pytest.raises(TaskFileError) as caught:
+        tree(files)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_file_that_is_included_twice_has_its_entries_once():
+    page = tree({
+        "main.yaml": "include: [a.yaml, b.yaml]\n",
+        "a.yaml": "include: [c.yaml]\njobs:\n" + job("a"),
+        "b.yaml": "include: [c.yaml]\njobs:\n" + job("b"),
+        "c.yaml": "defaults: {user: alice}\njobs:\n" + job("c"),
+    })  # fmt: skip
+    assert list(tasks_of(page)) == ["c", "a", "b"]
+    assert [task.user for task in tasks_of(page).values()] == ["alice"] * 3
+
+
+def test_a_file_that_is_included_again_has_the_last_word_on_a_name():
+    page = tree({
+        "main.yaml": "include: [a.yaml, b.yaml, a.yaml]\n",
+        "a.yaml": "jobs:\n" + job("x", "user: alice"),
+        "b.yaml": "jobs:\n" + job("x", "user: backup"),
+    })  # fmt: skip
+    assert [task.user for task in tasks_of(page).values()] == ["alice"]
+    assert len(page.unmapped) == 1
+
+
+def test_includes_that_multiply_are_read_once_each():
+    files = {f"{n}.yaml": f"include: [{n + 1}.yaml, {n + 1}.yaml]\n" for n in range(40)}
+    files["40.yaml"] = "jobs:\n" + job("last")
+    assert list(tasks_of(tree(files))) == ["last"]
+
+
+def test_of_entries_with_one_name_only_the_last_is_a_task_as_in_yacron():
+    page = tree({
+        "main.yaml": "include: [a.yaml]\njobs:\n" + job("x") + job("y") + job("x"),
+        "a.yaml": "jobs:\n" + job("x"),
+    })  # fmt: skip
+    assert list(tasks_of(page)) == ["y", "x"]
+    reason = "a later entry has the name 'x' too; yacron runs only the last"
+    assert told(page) == [f"a.yaml:2: {reason}", f"main.yaml:3: {reason}"]
+
+
+def test_an_include_that_is_no_list_of_names_is_listed():
+    for value in ("5", "{a: b}", "[[a]]"):
+        assert "'include': it is not a list of file names" in str(
+            told(tree({"a.yaml": f"include: {value}\n"}))
+        )
+    assert not tree({"a.yaml": "include: []\n"}).unmapped
+
+
+def test_at_reboot_meant_each_start_of_yacron_and_gets_a_review():
+    page = from_yacron("jobs: [{name: x, command: run, schedule: '@reboot'}]\n")
+    assert only(page).schedule[0].is_reboot
+    assert "yacron ran it at each of its own starts; here it runs once per boot" in reviews(page)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 from torch.channel import Channel, Way
 from torch.clock import Now
 from torch.event import NoticeGivenUp, NoticeSent, NoticeUnsent
@@ -12,8 +15,9 @@ from torch.schedule.answer import Answer
 from torch.schedule.commands import Send
 from torch.schedule.deadlines import Deadlines
 from torch.schedule.messages import Sent
-from torch.schedule.outbox import AT_ONCE, BURST, Outbox
+from torch.schedule.outbox import BURST, Outbox
 from torch.schedule.record import Delivery, Record
+from torch.schedule.senders import AT_ONCE, MOMENT, MOST
 from torch.testing import World, cron
 
 OPS = Channel(name="ops", way=Way.EXEC, target="cat")
@@ -151,43 +155,115 @@ def test_a_channel_that_is_down_holds_up_no_other():
     assert batches(world, "pager") == [1, 1, 1]
 
 
-def test_receivers_that_hang_keep_no_message_from_one_that_works():
-    silent = [f"silent{n}" for n in range(100)]
-    outbox, now = Outbox(Deadlines()), Now(DAY * 20_000, 1000.0)
+HANGS = 31.0
+"""Seconds until a message to a receiver that hangs comes back."""
 
-    def post(answer: Answer, channel: str) -> None:
+
+class Street:
+    """An outbox with its senders. A message to `hanging` comes back after HANGS seconds, each
+    other one is taken at once; `taken` says when."""
+
+    def __init__(self, hanging: Iterable[str], *others: str) -> None:
+        self.hanging = set(hanging)
+        self.taken: dict[str, float] = {}
+        self.sent: dict[str, int] = {}
+        self.away: dict[str, float] = {}  # channel that hangs -> when that comes back
+        self.most = 0
+        self._deadlines = Deadlines()
+        self._outbox = Outbox(self._deadlines)
+        names = (*sorted(self.hanging), *others)
+        channels = {n: Channel(name=n, way=Way.EXEC, target="cat") for n in names}
+        self.mono = 1000.0
+        self._outbox.loaded(channels, self._now(), Answer())
+
+    def post(self, *channels: str) -> None:
+        now, answer = self._now(), Answer()
         notice = Notice(id=f"n{now.mono}", kind=MessageKind.FAILING, task="t", at=now.wall)
-        outbox.post(notice, (channel,), now, answer)
+        self._outbox.post(notice, channels, now, answer)
+        self._perform(answer)
 
-    def sends(answer: Answer) -> list[str]:
-        return [c.channel.name for c in answer.commands() if isinstance(c, Send)]
+    def pass_(self, seconds: float) -> None:
+        until = self.mono + seconds
+        while True:
+            instants = [*self.away.values(), self._deadlines.first() or math.inf]
+            if min(instants) > until:
+                break
+            self.mono = min(instants)
+            for name in [n for n, at in self.away.items() if at <= self.mono]:
+                del self.away[name]
+                self._sent(name, "no answer")
+            answer = Answer()
+            for _, name in self._deadlines.pop_due(self.mono):
+                self._outbox.due(name, self._now(), answer)
+            self._perform(answer)
+        self.mono = until
 
-    def heard(channel: str, problem: str = "") -> list[str]:
+    def _perform(self, answer: Answer) -> None:
+        names = [c.channel.name for c in answer.commands() if isinstance(c, Send)]
+        for name in names:
+            self.sent[name] = self.sent.get(name, 0) + 1
+            if name in self.hanging:
+                self.away[name] = self.mono + HANGS
+            else:
+                self.taken[name] = self.mono
+        self.most = max(self.most, len(self.away))
+        for name in names:
+            if name not in self.hanging:
+                self._sent(name, "")
+
+    def _sent(self, name: str, problem: str) -> None:
         answer = Answer()
-        outbox.sent(Sent(channel=channel, notices=(), problem=problem), now, answer)
-        return sends(answer)
+        said = Sent(channel=name, notices=(), problem=problem)
+        self._outbox.sent(said, self._now(), answer)
+        self._perform(answer)
 
-    names = ("ops", *silent)
-    outbox.loaded({n: Channel(name=n, way=Way.EXEC, target="cat") for n in names}, now, Answer())
-    post(Answer(), "ops")
-    heard("ops")  # it works
-    answer = Answer()
-    for name in silent:
-        post(answer, name)
-    away = sends(answer)
-    assert len(away) < AT_ONCE
-    for _ in silent:  # each of them fails, and the next ones take their places
-        answer = Answer()
-        post(answer, "ops")
-        assert sends(answer) == ["ops"]
-        assert heard("ops") == []
-        now = Now(now.wall + 60.0, now.mono + 60.0)
-        away += heard(away.pop(0), "no answer")
-    assert away == []
-    now, answer = Now(now.wall + DAY, now.mono + DAY), Answer()
-    for name in silent:
-        outbox.due(name, now, answer)
-    assert len(sends(answer)) == AT_ONCE - 2  # more than two that fail are one too many
+    def _now(self) -> Now:
+        return Now(DAY * 20_000 + self.mono, self.mono)
+
+
+def test_receivers_that_hang_keep_no_message_from_one_that_works():
+    silent = [f"silent{n:03}" for n in range(100)]
+    street = Street(silent, "ops")
+    street.post("ops")  # it works
+    street.post(*silent)
+    for _ in range(int(DAY / 60)):
+        street.post("ops")
+        assert street.taken["ops"] == street.mono
+        street.pass_(60.0)
+    assert set(street.sent) == {"ops", *silent}
+    assert street.most < MOST
+
+
+def test_channels_that_hang_do_not_hold_up_the_first_message_of_another():
+    """Nobody knows yet which of them works; all are told at the same instant, the good one last."""
+    for count in range(1, MOST - 1):
+        silent = [f"silent{n:03}" for n in range(count)]
+        street = Street(silent, "ops")
+        street.post(*silent, "ops")
+        street.pass_(HANGS - 1)
+        assert street.taken["ops"] - 1000 <= count // (AT_ONCE - 1) * MOMENT
+        assert street.sent == dict.fromkeys((*silent, "ops"), 1)
+
+
+def test_channels_that_worked_and_hang_now_hold_up_no_other():
+    names = [f"c{n:03}" for n in range(MOST - 2)]
+    street = Street((), *names, "ops")
+    street.post(*names)  # all of them are taken
+    street.hanging = set(names)
+    street.pass_(60.0)
+    street.post(*names, "ops")
+    street.pass_(HANGS - 1)
+    assert street.taken["ops"] - 1060 <= len(names) // AT_ONCE * MOMENT
+
+
+def test_of_channels_that_fail_two_are_tried_at_once():
+    silent = [f"silent{n:03}" for n in range(30)]
+    street = Street(silent)
+    street.post(*silent)
+    street.pass_(DAY)  # all have failed
+    street.most = 0
+    street.pass_(DAY)
+    assert street.most == 2
 
 
 def test_what_a_receiver_refuses_for_good_is_given_up_and_said():

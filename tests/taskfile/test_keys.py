@@ -13,8 +13,9 @@ from tests.taskfile.making import read, refused
 from torch.errors import TaskFileError
 from torch.task import Alert, Retry, Task, TaskType
 from torch.taskfile.docs import task_file_markdown
+from torch.taskfile.file_keys import FILE_KEYS
 from torch.taskfile.groups import GROUPS
-from torch.taskfile.keys import FILE_KEYS, TASK_KEYS
+from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.kinds import Key
 from torch.taskfile.parse import parse
 from torch.taskfile.schema import json_schema

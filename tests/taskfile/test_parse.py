@@ -547,3 +547,11 @@ def test_a_timezone_that_is_a_path_or_a_rule_is_refused_with_the_way_out(said, w
 def test_the_zone_of_the_host_may_be_a_rule():
     (task,) = read(tasks('{name: t, command: x, schedule: "0 3 * * *"}'), host_zone="EST5").tasks
     assert task.timezone == "EST5"
+
+
+def test_what_many_tasks_say_is_held_once():
+    said = 'schedule: "5 4 * * *", command: [make, backup], user: www, env: {LANG: C}, owner: ops'
+    one, other = read(f"tasks:\n  - {{name: a, {said}}}\n  - {{name: b, {said}}}\n").tasks
+    for key in ("schedule", "command", "user", "env", "owner", "timezone"):
+        assert getattr(one, key) is getattr(other, key)
+    assert (one.name, other.name) == ("a", "b")

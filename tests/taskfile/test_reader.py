@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -15,15 +16,20 @@ from torch.taskfile.open import ATTEMPTS
 from torch.taskfile.reader import read
 from torch.taskfile.reading import (
     FRAME_TASKS,
+    LONGEST,
+    PER_MIB,
+    SHORTEST,
     UPGRADED,
     Reading,
     Request,
+    extra_time,
     frame_length,
     pack,
     shape,
     unpack,
     unpack_reply,
 )
+from torch.taskfile.text import LIMIT
 
 DEADLINE = 60
 TASKS = """\
@@ -259,3 +265,14 @@ def test_every_field_that_is_sent_is_part_of_the_shape(monkeypatch):
     monkeypatch.setattr("torch.taskfile.reading.__version__", "9.9.9")
     assert shape() != before
     assert Request.from_json(Request(path="x", shape=before).to_json()).shape == before
+
+
+def test_a_larger_file_may_take_longer_to_read(tmp_path):
+    file = tmp_path / "tasks.yaml"
+    assert extra_time(str(file)) == extra_time("\0") == 0
+    for size, longer in [(0, 0), (2**20, PER_MIB), (LIMIT, LONGEST - SHORTEST)]:
+        file.touch()
+        os.truncate(file, size)
+        assert extra_time(str(file)) == longer
+    os.truncate(file, 2**40)  # it is refused for its size, at once
+    assert SHORTEST + extra_time(str(file)) == LONGEST

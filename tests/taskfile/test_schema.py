@@ -16,7 +16,8 @@ from jsonschema import Draft202012Validator
 
 from tests.taskfile.making import read, refused
 from torch.taskfile.docs import task_file_markdown
-from torch.taskfile.keys import FILE_KEYS, TASK_KEYS
+from torch.taskfile.file_keys import FILE_KEYS
+from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.schema import json_schema
 
 ROOT = Path(__file__).parents[2]

@@ -19,6 +19,7 @@ import click
 from torch import __version__
 from torch.daemon import clean
 from torch.errors import ExitCode, TorchError
+from torch.nearest import nearest
 
 COMMANDS = {
     "start": ("service", "Start the service; returns when it is ready."),
@@ -26,12 +27,12 @@ COMMANDS = {
     "restart": ("service", "Stop the service, then start it again."),
     "reload": ("service", "Read the task file again."),
     "status": ("status", "Show the service, its task file and its tasks."),
-    "top": ("top", "Show live what runs, how far it is and what it uses."),
+    "top": ("top.command", "Show live what runs, how far it is and what it uses."),
     "check": ("check", "Check task files; every problem at once."),
-    "plan": ("plan", "Show what runs where, and when."),
-    "diff": ("diff", "Show what an edit changes, and what a reload then does."),
+    "plan": ("plan.command", "Show what runs where, and when."),
+    "diff": ("diff.command", "Show what an edit changes, and what a reload then does."),
     "next": ("upcoming", "Show the next fire times of a task or an expression."),
-    "schema": ("file", "Print the JSON Schema of the task file."),
+    "schema": ("schema", "Print the JSON Schema of the task file."),
     "import": ("importing", "Make a task file of crontabs, or of gotorch's or yacron's files."),
     "tasks": ("tasks", "List this host's tasks."),
     "run": ("tasks", "Run a task now."),
@@ -42,8 +43,8 @@ COMMANDS = {
     "logs": ("logs", "Show the output of a task or a run, or the service's log."),
     "explain": ("explain", "Say why a task did, or did not, run at a time."),
     "notify": ("notify", "List the channels of alerts, and try one."),
-    "unit": ("unit", "Print a systemd unit, or a logrotate snippet."),
-    "doctor": ("doctor", "Check the host, and say what to do."),
+    "unit": ("unit.command", "Print a systemd unit, or a logrotate snippet."),
+    "doctor": ("doctor.command", "Check the host, and say what to do."),
     "completion": ("completion", "Print the lines that make a shell complete names."),
     "version": ("version", "Print the version."),
 }
@@ -75,10 +76,8 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0].lower(), COMMANDS, 1)
-            meant = f" Did you mean '{near[0]}'?" if near else ""
+            near = nearest(args[0], COMMANDS)
+            meant = f" Did you mean '{near}'?" if near else ""
             raise click.UsageError(f"{error.message}{meant}", ctx=error.ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -125,6 +124,10 @@ def run(argv: Sequence[str]) -> int:
     except UnicodeError:
         click.echo("torch: an argument is not valid UTF-8", err=True)
         return ExitCode.USAGE
+    except PermissionError as error:  # a file of another user, where no sentence of its own fits
+        click.echo(f"torch: {error.filename or error}: permission denied", err=True)
+        click.echo("  run torch as the service's user or root", err=True)
+        return ExitCode.NOT_PERMITTED
     except OSError as error:  # writing what was asked for failed: a full disk behind stdout
         _hush()
         click.echo(f"torch: {error}", err=True)

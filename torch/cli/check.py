@@ -1,17 +1,28 @@
 """torch check: every problem of task files at once, for people, programs and GitHub.
 
 Owns which checks are made. On a host they are those of the service's reader; with --anywhere,
-for a build container or a commit hook, only what is written counts.
+for a build container or a commit hook, only what is written counts. Apprise and the files of
+channels are asked here alone: a service never asks, so a channel that cannot be sent by keeps no
+task from running.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
+from torch.channel import Way
 from torch.cli import show
-from torch.cli.notify import doubts
-from torch.cli.options import of_running_service, settings_options
-from torch.errors import ExitCode, Problem, TaskFileError, UsageError
+from torch.cli.options import json_option, of_running_service, settings_options
+from torch.errors import (
+    ExitCode,
+    NotPermitted,
+    Problem,
+    ServiceUnreachable,
+    TaskFileError,
+    UsageError,
+)
 from torch.report.errors import describe
 from torch.report.problems import render_github
 from torch.report.text import count
@@ -19,25 +30,33 @@ from torch.settings import Settings
 from torch.taskfile.anywhere import read_anywhere
 from torch.taskfile.judging import joined, judge
 from torch.taskfile.open import read_task_file
-from torch.taskfile.parse import examine
-from torch.taskfile.placement import BadEntry, host_addresses
+from torch.taskfile.parse import TaskFile, examine
+from torch.taskfile.private import why_not_private
+from torch.taskfile.problems import quoted, visible
+from torch.taskfile.whole import addresses
 
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
               help="github: annotations of a workflow.")  # fmt: skip
+@json_option
 @click.option("--anywhere", is_flag=True,
               help="Only what is written, as for CI: not the file's owner and mode, "
               "not this host's users, folders and programs.")  # fmt: skip
 @settings_options
-def check(settings: Settings, files: tuple[str, ...], form: str, anywhere: bool) -> int:
+def check(
+    settings: Settings, files: tuple[str, ...], form: str, as_json: bool, anywhere: bool
+) -> int:
     """Check task files; every problem at once. Exits 65 if one is refused."""
-    files = files or (of_running_service(settings).task_file,)
+    if as_json and form == "github":
+        raise UsageError("--json and --format github exclude each other", hint="choose one of them")
+    settings = _of_this_host(settings, named=bool(files), anywhere=anywhere)
+    files = files or (settings.task_file,)
     results = [(file, *_check(settings, file, anywhere)) for file in files]
     problems = [problem for _, found, _ in results for problem in found]
     refused = any(not problem.warning for problem in problems)
-    if form == "json":
+    if as_json or form == "json":
         show.document({"ok": not refused, "problems": [_as_json(p) for p in problems]})
     elif form == "github":
         for problem in problems:
@@ -51,21 +70,36 @@ def check(settings: Settings, files: tuple[str, ...], form: str, anywhere: bool)
     return ExitCode.TASK_FILE if refused else ExitCode.OK
 
 
+def _of_this_host(settings: Settings, *, named: bool, anywhere: bool) -> Settings:
+    """With the file and the address of the service, where one runs. With files named, it is no
+    condition that it answers: the address only says which tasks are checked for this host."""
+    if named and anywhere:
+        return settings
+    try:
+        return of_running_service(settings, needed=("address",) if named else _NEEDED[anywhere])
+    except (NotPermitted, ServiceUnreachable) as error:
+        if not named:
+            raise
+        show.complaint(f"torch: this host's tasks are those of its interfaces: {error.message}")
+        return settings
+
+
+_NEEDED = {True: ("task_file",), False: ("task_file", "address")}
+
+
 def _check(settings: Settings, path: str, anywhere: bool) -> tuple[tuple[Problem, ...], int]:
     """The problems of one file, and how many tasks it has."""
     try:
         if anywhere:
             found = examine(read_anywhere(path), file=path)
-            written = (problem for problem in doubts(found) if not problem.warning)
+            written = (problem for problem in _doubts(found) if not problem.warning)
             return joined(found, *written), found.total
         opened = read_task_file(path)
-        addresses = host_addresses(settings.address)
     except TaskFileError as error:
         return error.problems, 0
-    except BadEntry as error:
-        raise UsageError(error.message, hint=error.hint) from error
+    mine = addresses(settings.address)
     found = examine(opened.data, file=path)
-    return (*opened.warnings, *judge(found, addresses, *doubts(found))), found.total
+    return (*opened.warnings, *judge(found, mine, *_doubts(found))), found.total
 
 
 def _as_json(problem: Problem) -> dict[str, object]:
@@ -78,3 +112,20 @@ def _as_json(problem: Problem) -> dict[str, object]:
         "message": problem.message,
         "hint": problem.hint,
     }
+
+
+def _doubts(file: TaskFile) -> Iterator[Problem]:
+    """URLs that apprise cannot read, and files of URLs that could not be read here now."""
+    for name, channel in file.channels.items():
+        if channel.file:
+            if doubt := why_not_private(channel.file):
+                message = f"channel '{name}': {quoted(channel.file)} {doubt}"
+                hint = f"put the URL there, and: chmod 600 {visible(channel.file)}"
+                yield file.channel_problem(name, message, hint, warning=True)
+        elif channel.way is Way.APPRISE:
+            from torch.notify.apprise import why_unreadable  # 25 MB
+
+            if why := why_unreadable(str(channel.target)):
+                plain = str(channel.target).startswith(("http://", "https://"))
+                hint = 'a webhook is written {webhook: "https://…"}' if plain else ""
+                yield file.channel_problem(name, f"channel '{name}': {why}", hint)

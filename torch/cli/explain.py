@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import os
 
 import click
 
 from torch.cli import names
-from torch.cli.options import json_option, of_running_service, settings_options
+from torch.cli.options import json_option, of_running_service, say_unused, settings_options
 from torch.clock import SystemClock
+from torch.errors import NotRunning
 from torch.settings import Settings
-
-if TYPE_CHECKING:
-    from torch.report.why.evidence import Evidence
-    from torch.report.why.fates import Explanation
 
 
 @click.command()
@@ -28,66 +24,24 @@ def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool)
     TIME is 10:30, 03:30:05, 'yesterday 10:30', 2026-11-20, '2026-11-20 10:30' or RFC 3339, in
     the task's timezone; without it the newest fire is explained, or the next one.
     """
-    from torch.cli.asking.evidence import Gathering
-    from torch.cli.moment import read
-    from torch.report.why.answer import explain as judge
-    from torch.report.why.evidence import Asked
-
-    now = SystemClock().now().wall
-    found = Gathering(of_running_service(settings), task, now)
-    _say_if_unused(settings, found.service)
-    asked = None
-    if time:
-        moment = read(" ".join(time), now=now, zone=found.zone)
-        asked = Asked(
-            first=moment.first, last=moment.last, text=moment.text, note=moment.note
-        )  # fmt: skip
-    evidence = found.evidence(asked)
-    told = judge(evidence)
-    if as_json:
-        _as_json(evidence, told)
-        return
     from torch.cli import show
+    from torch.explain import question
 
-    show.prose(told.verdict)
-    for line in (*told.details, f"times are in {evidence.zone}"):
-        show.prose(f"  {line}")
-    if told.changes:
-        show.prose("what would change it:")
-        for line in told.changes:
-            show.prose(f"  {line}")
-
-
-def _say_if_unused(settings: Settings, service: Mapping[str, Any]) -> None:
-    """A file that was named is not what the answer comes from where a service has another."""
-    running = service.get("version", {}).get("file")
-    named = click.get_current_context().params.get("task_file")
-    if named and running and running != settings.task_file:
-        from torch.report.text import harmless
-
-        click.echo(
-            f"torch: the service answers, and its file is {harmless(running)}; -f is not used",
-            err=True,
+    if not os.path.lexists(settings.state_dir):
+        raise NotRunning(
+            f"no service has run here ({settings.where})",
+            hint="name the --state-dir of the service, or start one: torch start",
         )
-
-
-def _as_json(evidence: Evidence, told: Explanation) -> None:
-    from torch.cli import show
-    from torch.clock import rfc3339
-
-    asked = evidence.asked
-    show.document(
-        {
-            "task": evidence.name,
-            "timezone": evidence.zone,
-            "asked": asked and {"from": rfc3339(asked.first), "to": rfc3339(asked.last)},
-            "kind": told.kind,
-            "fire_time": rfc3339(evidence.fire),
-            "verdict": told.verdict,
-            "details": list(told.details),
-            "changes": list(told.changes),
-            "previous": rfc3339(evidence.previous),
-            "next": rfc3339(evidence.next),
-            "runs": [row.as_json() for row in evidence.rows],
-        }
-    )
+    now = SystemClock().now().wall
+    found = question.ask(of_running_service(settings), task, " ".join(time), now=now)
+    say_unused(settings, found.service)
+    if as_json:
+        show.document(found.as_json())
+        return
+    show.prose(found.told.verdict)
+    for line in (*found.told.details, f"times are in {found.evidence.zone}"):
+        show.prose(f"  {line}")
+    if found.told.changes:
+        show.prose("what would change it:")
+        for line in found.told.changes:
+            show.prose(f"  {line}")

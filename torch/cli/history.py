@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from torch import zone
 from torch.cli import names, show
-from torch.cli.drawing import columns as layout
 from torch.cli.options import in_its_zone, json_option, place_options
+from torch.cli.targets import must_know
+from torch.cli.terminal import columns as layout
+from torch.cli.times import instant
 from torch.clock import SystemClock, local
-from torch.errors import UsageError
 from torch.history import explaining, query
 from torch.report.text import duration, harmless
 from torch.run import Outcome, Trigger
@@ -52,7 +52,7 @@ def runs(settings: Settings, watch: bool, as_json: bool, **filters: Any) -> None
     asked = _Asked(settings=settings, **filters)
     in_its_zone(settings)
     if watch:
-        from torch.cli.drawing import screen
+        from torch.cli.terminal import screen
 
         if as_json:
             screen.stream(lambda: show.text(asked.document()), seconds=_EVERY)
@@ -138,22 +138,10 @@ class _Asked:
             limit=self.limit + 1,
         )  # fmt: skip
         for task in self.tasks if not found else ():
-            _must_know(self.settings, task)
+            must_know(self.settings, task)
         self.cut = len(found) > self.limit
         found = found[: self.limit]
         return found, _adopted(self.settings, found, now), now
-
-
-def instant(text: str | None, option: str, now: float) -> float | None:
-    """Since its first second, or until its last one is over."""
-    if text is None:
-        return None
-    if not any(sign in text for sign in ":-") and text[:1].isdigit():
-        return now - seconds_of(text, option)
-    from torch.cli.moment import read
-
-    moment = read(text, now=now, zone=zone.current().key)
-    return moment.first if option == "--since" else moment.last + 1
 
 
 def _adopted(settings: Settings, rows: list[query.RunRow], now: float) -> set[str]:
@@ -167,14 +155,6 @@ def _adopted(settings: Settings, rows: list[query.RunRow], now: float) -> set[st
         for run_id, begin, end in lived
         if bisect_right(starts, begin) < bisect_right(starts, end)
     }
-
-
-def _must_know(settings: Settings, task: str) -> None:
-    """A typo must not look like the answer to "why did it not run?"."""
-    known = query.known_tasks(settings.history)
-    if task not in known:
-        hint = names.meant(task, known, otherwise="see: torch tasks")
-        raise UsageError(f"this host never had a task '{harmless(task)}'", hint=hint)
 
 
 def _cells(
@@ -220,13 +200,3 @@ def _waits(row: query.RunRow, now: float, today: datetime) -> str:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def seconds_of(text: str, option: str) -> float:
-    """A duration as an option takes it, in seconds. Raises UsageError."""
-    from torch.taskfile.durations import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}", hint="examples: 30m, 24h, 7d") from error

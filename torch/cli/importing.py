@@ -1,46 +1,41 @@
 """torch import: another scheduler's files as a task file.
 
-Owns what `torch/importing/` may not do: reading files, asking for users and their homes, and
-writing the result, never over a file that is there. Data goes to stdout or to -o, what was not
-mapped to stderr.
+Owns the options, and writing the result, never over a file that is there; what is read is
+`moving/`'s. Data goes to stdout or to -o, what was not mapped to stderr.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import re
 import stat
-import sys
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from torch.errors import ExitCode, NotPermitted, Problem, SettingsError, TaskFileError, UsageError
+from torch.errors import ExitCode, NotPermitted, SettingsError, TaskFileError, UsageError
 from torch.report.text import count, harmless
 
 if TYPE_CHECKING:
+    from torch.cli.moving.crontabs import CrontabOptions
     from torch.importing.draft import Original
     from torch.importing.page import Imported
-
-LIMIT = 8 * 1024 * 1024
-"""Largest file that is read, in bytes; a task file's limit."""
-
-_NAME = re.compile(r"[A-Za-z0-9_-]+")  # of a file in /etc/cron.d that cron reads
 
 
 @click.command(name="import")
 @click.argument("kind", type=click.Choice(["crontab", "gotorch", "yacron"]))
-@click.argument("files", nargs=-1, required=True, metavar="FILE|DIR|-...")
-@click.option("-o", "output", metavar="FILE", help="Write here; refuses a file that is there.")
+@click.argument("files", nargs=-1, required=True, metavar="[HOST=]FILE|DIR|-...")
+@click.option("-o", "output", metavar="FILE", help="Write to FILE; an existing file is refused.")
 @click.option("--force", is_flag=True, help="With -o: replace the file.")
 @click.option("--hosts", metavar="LIST", help="'hosts' of every task: 10.0.1.0/24,10.0.4.7")
-@click.option("--user", metavar="NAME", help="Crontabs: whose they are.")
+@click.option("--user", metavar="NAME", help="Crontabs: their owner.")
 @click.option("--user-column/--no-user-column", "column", default=None,
               help="Crontabs: whether the sixth word is a user, as in /etc/crontab.  "
               "[default: by path and content]")  # fmt: skip
+@click.option("--cron", type=click.Choice(["debian", "cronie", "supercronic"]),
+              help="Crontabs: the cron that ran them; cronie and supercronic read CRON_TZ.  "
+              "[default: by path and content, else debian]")  # fmt: skip
 def import_(
     kind: str,
     files: tuple[str, ...],
@@ -49,14 +44,17 @@ def import_(
     hosts: str | None,
     user: str | None,
     column: bool | None,
+    cron: str | None,
 ) -> int:
     """Make a task file of crontabs, or of the files of gotorch, yacron or cronstable.
 
-    A folder stands for the crontabs in it, - for standard input. What cannot be mapped stays as a
-    comment with the reason; then the exit code is 1. Look at each '# review:', then 'torch check'.
+    Read a directory as that program does, - as standard input. HOST=DIR reads the crontabs of
+    several hosts into one file: torch import crontab 10.0.1.11=DIR 10.0.1.12=DIR. Keep what
+    cannot be mapped as a comment with the reason; then the exit code is 1. Look at each
+    '# review:', then run 'torch check'.
     """
-    if kind != "crontab" and (user is not None or column is not None):
-        raise UsageError("--user and --user-column are for crontabs")
+    if kind != "crontab" and not (user is None and column is None and cron is None):
+        raise UsageError("--user, --user-column and --cron are for crontabs")
     if user is not None and column:
         raise UsageError(
             "--user names the owner of crontabs without a user column",
@@ -66,22 +64,71 @@ def import_(
         raise UsageError("--force belongs to -o")
     if output is not None and not force and os.path.lexists(output):
         raise UsageError(f"{output} is there already", hint="name another file, or use --force")
-    from torch.importing import page
-
-    skipped: list[str] = []
-    originals = [_reader(kind, user, column)(data, name) for name, data in _sources(files, skipped)]
-    for original in originals[:1]:
-        for name in skipped:
-            original.note(f"{name} was not read: cron reads no file of such a name.")
+    asked = (user, column, cron)
     names = ", ".join("standard input" if file == "-" else file for file in files)
     origin = f"{names if len(names) < 200 else count(len(files), 'file')} by 'torch import {kind}'"
-    result = page.compose(originals, origin=origin, hosts=_hosts(hosts))
+    result = _result(kind, files, asked, origin, hosts)
     if output is None:
         click.echo(result.text, nl=False)
     else:
         _write(output, result.text, force)
     _tell(result, output)
     return ExitCode.FOUND if result.unmapped else ExitCode.OK
+
+
+def _result(
+    kind: str,
+    words: tuple[str, ...],
+    asked: tuple[str | None, bool | None, str | None],
+    origin: str,
+    listed: str | None,
+) -> Imported:
+    """The task file of what the arguments name."""
+    from torch.cli.moving import hosts
+    from torch.importing import page
+
+    by_host = hosts.split(words)
+    if by_host is None:
+        return page.compose(_originals(kind, words, asked), origin=origin, hosts=_hosts(listed))
+    if kind != "crontab":
+        raise UsageError(
+            f"HOST=FILE is for crontabs, not for {kind}",
+            hint="import the files of each host with --hosts, and put the tasks into one file",
+        )
+    if listed is not None:
+        raise UsageError("--hosts cannot stand beside HOST=DIR, which names the hosts")
+    from torch.cli.moving import merging
+
+    merged = merging.read(by_host, _asked(asked))
+    return page.compose(merged.originals, origin=origin, groups=merged.groups)
+
+
+def _originals(
+    kind: str, words: tuple[str, ...], asked: tuple[str | None, bool | None, str | None]
+) -> list[Original]:
+    if kind == "yacron":
+        from torch.cli.moving import yacron
+
+        return yacron.read(words)
+    if kind == "crontab":
+        from torch.cli.moving import crontabs
+
+        return crontabs.read(words, _asked(asked))
+    from torch.cli.moving import files
+    from torch.importing import gotorch
+
+    for word in words:
+        if os.path.isdir(word):
+            raise UsageError(f"{word} is a directory", hint="gotorch reads one file: name it")
+    return [gotorch.read(files.read(word), file=word) for word in words]
+
+
+def _asked(asked: tuple[str | None, bool | None, str | None]) -> CrontabOptions:
+    from torch.cli.moving.crontabs import CrontabOptions
+    from torch.importing.crons import Cron
+
+    user, column, cron = asked
+    return CrontabOptions(user=user, column=column, cron=None if cron is None else Cron(cron))
 
 
 def _tell(result: Imported, output: str | None) -> None:
@@ -93,35 +140,6 @@ def _tell(result: Imported, output: str | None) -> None:
     said = f"{count(result.tasks, 'task')}{missing}, {count(result.reviews, 'review')} to look at"
     where = harmless(output) if output else "FILE"
     click.echo(f"{said}\nnext: torch check {where}; torch plan -f {where}", err=True)
-
-
-def _reader(kind: str, user: str | None, column: bool | None) -> Callable[[bytes, str], Original]:
-    if kind == "gotorch":
-        from torch.importing import gotorch
-
-        return lambda data, name: gotorch.read(data, file=name)
-    if kind == "yacron":
-        from torch.importing import yacron
-
-        return lambda data, name: yacron.read(data, file=name)
-    from torch.importing import crontab
-
-    host = crontab.Host(users=_users(), home=_home)
-    return lambda data, name: crontab.read(
-        data, file=name, host=host, column=column, owner=user or ""
-    )
-
-
-def _users() -> frozenset[str]:
-    return frozenset(each.pw_name for each in pwd.getpwall())
-
-
-def _home(user: str) -> str | None:
-    """A user's home on this host, if it is a folder."""
-    with contextlib.suppress(KeyError, ValueError):
-        home = pwd.getpwnam(user).pw_dir
-        return home if os.path.isdir(home) else None
-    return None
 
 
 def _hosts(listed: str | None) -> tuple[str, ...]:
@@ -142,62 +160,6 @@ def _hosts(listed: str | None) -> tuple[str, ...]:
     return entries
 
 
-def _sources(files: tuple[str, ...], skipped: list[str]) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of each file; of a folder those that cron reads, in the order of names."""
-    for file in files:
-        if file == "-":
-            yield "-", _limited(file, sys.stdin.buffer.read(LIMIT + 1))
-        elif os.path.isdir(file):
-            for name in sorted(_listed(file)):
-                path = os.path.join(file, name)
-                if not os.path.isfile(path) or name == ".placeholder":
-                    continue
-                if _is_read(file, name):
-                    yield path, _bytes(path)
-                else:
-                    skipped.append(path)
-        else:
-            yield file, _bytes(file)
-
-
-def _is_read(folder: str, name: str) -> bool:
-    """Whether cron reads a file of this name: /etc/cron.d knows packages, a spool knows users."""
-    if folder.rstrip("/").endswith("cron.d"):
-        return _NAME.fullmatch(name) is not None
-    return not name.startswith((".", "tmp."))
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-
-
-def _bytes(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return _limited(path, file.read(LIMIT + 1))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _limited(name: str, data: bytes) -> bytes:
-    if len(data) > LIMIT:
-        message = f"the file is larger than {LIMIT // 2**20} MiB"
-        raise TaskFileError((Problem(file=name, line=0, column=0, key="", message=message),))
-    return data
-
-
-def _unreadable(path: str, error: Exception) -> Exception:
-    if isinstance(error, PermissionError):
-        return NotPermitted(f"{path} may not be read by this user", hint="try it as root")
-    why = (
-        (error.strerror or "").lower() if isinstance(error, OSError) else "no file has such a name"
-    )
-    return UsageError(f"{path} cannot be read: {why}", hint="- stands for standard input")
-
-
 def _write(path: str, text: str, force: bool) -> None:
     """Writes the file whole or not at all, for everybody to read and its owner to write."""
     real = os.path.realpath(path) if force else path
@@ -215,7 +177,7 @@ def _write(path: str, text: str, force: bool) -> None:
             f"{path} is there already", hint="name another file, or --force"
         ) from error
     except PermissionError as error:
-        raise NotPermitted(f"{path} may not be written by this user") from error
+        raise NotPermitted(f"{path} cannot be written by this user") from error
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(new)

@@ -13,15 +13,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice, takewhile
 
 import click
 
 from torch.cli import names, show
-from torch.cli.drawing import columns
-from torch.cli.options import in_its_zone, place_options
-from torch.cli.viewing import outputs, tailing
-from torch.cli.viewing.outputs import Source
+from torch.cli.options import in_its_zone, json_option, place_options
+from torch.cli.targets import elsewhere
+from torch.cli.terminal import columns
+from torch.client import outputs, tailing
+from torch.client.outputs import Source
 from torch.clock import SystemClock, local
 from torch.errors import UsageError
 from torch.history import query
@@ -52,43 +54,42 @@ Wanted = Callable[[str], bool]
 @click.option("--times", is_flag=True,
               help="Which run it was and when; with -f, when each line came.")  # fmt: skip
 @click.option("--raw", is_flag=True, help="The lines alone, without names in front.")
+@json_option
 @place_options
 def logs(
     settings: Settings, targets: tuple[str, ...], follow: bool, lines: int | None, every: bool,
-    grep: str | None, since: str | None, times: bool, raw: bool,
+    grep: str | None, since: str | None, times: bool, raw: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Show the output of tasks and runs, or, without a name, the service's log.
 
     Of several names each line has its name in front. Output has no times of its own: --since
-    leaves out whole runs (of the service's log: lines), --times heads each run.
+    leaves out whole runs (of the service's log: lines), --times heads each run. --json prints one
+    document; with -f one object a line.
     """
+    if as_json and (raw or times):
+        raise UsageError("--json excludes --raw and --times", hint="it says run and time anyway")
     if raw and times:
         raise UsageError("--raw and --times exclude each other", hint="choose one of them")
     if every and targets:
         raise UsageError("--all and names exclude each other", hint="choose one of them")
+    outputs.refuse_absent(settings)
     if since or times:
         in_its_zone(settings)
     begin = _instant(since)
     most = lines if lines is not None else None if since else _LINES
-    found = outputs.sources(settings, targets, every=every)
-    view = _View(settings, found, wanted=_matcher(grep), times=times, raw=raw)
+    found = outputs.sources(settings, targets, every=every, elsewhere=partial(elsewhere, settings))
+    view = _View(settings, found, wanted=_matcher(grep), times=times, raw=raw or as_json)
+    view.record = (_print if follow else view.recorded.append) if as_json else None
     ends = {path: tailing.whole_lines(path) for s in found for path in s.files()} if follow else {}
     for source in found:
         view.newest(source, most, begin, ends if follow else None)
     if follow:
         view.follow(ends)
+    elif as_json:
+        show.document({"lines": view.recorded})
     elif not view.said and not grep:
         of = f" of {', '.join(targets)}" if targets else ""
         click.echo(f"no output{of} yet", err=True)
-
-
-def print_output(settings: Settings, task: str, run_id: str) -> None:
-    """All output of one run, to stdout."""
-    path = f"{settings.output}/{task}/{run_id}.log"
-    terminal = sys.stdout.isatty()
-    for line in tailing.forwards(path):
-        sys.stdout.write(f"{harmless(last_written(line)) if terminal else line}\n")
-    sys.stdout.flush()
 
 
 @dataclass
@@ -101,6 +102,8 @@ class _View:
     times: bool
     raw: bool
     said: bool = False
+    record: Callable[[dict[str, object]], None] | None = None  # takes each line as an object
+    recorded: list[dict[str, object]] = field(default_factory=list)
     _last: dict[str, str] = field(default_factory=dict)  # of each source, the path shown last
     _heads: dict[str, str] = field(default_factory=dict)
 
@@ -176,6 +179,10 @@ class _View:
         if not lines:
             return
         self.said = True
+        if self.record is not None:
+            for line in lines:
+                self.record(self._object(source, path, line, now))
+            return
         if path != self._last.get(source.name):
             self._turn(source, path, now)
         head = self._heads.get(source.name, "")
@@ -183,6 +190,16 @@ class _View:
         # Not by click.echo, which takes the colours out of what goes into a pipe.
         for line in self._lines(lines, f"{stamp}{head}{' ' * bool(head)}"):
             sys.stdout.write(f"{line}\n")
+
+    def _object(self, source: Source, path: str, line: str, now: bool) -> dict[str, object]:
+        """`at`: when the line came, if it was followed; output has no times of its own."""
+        of_task = path != self.settings.log
+        return {
+            "task": source.name if of_task else None,
+            "run": outputs.run_of(path) if of_task else None,
+            "at": _now().isoformat(timespec="milliseconds") if now else None,
+            "line": line,
+        }
 
     def _lines(self, lines: Iterable[str], before: str) -> Iterator[str]:
         for line in lines:
@@ -200,6 +217,10 @@ class _View:
         elif now and not first and len(self.sources) == 1 and not self.raw:
             sys.stdout.flush()
             click.echo(f"== {source.name}: run {run_id}", err=True)
+
+
+def _print(line: dict[str, object]) -> None:
+    sys.stdout.write(show.text(line) + "\n")
 
 
 def _told(settings: Settings, run_id: str) -> str:
@@ -223,7 +244,7 @@ def _hue(name: str) -> str:
 
 
 def _instant(text: str | None) -> float | None:
-    from torch.cli.history import instant
+    from torch.cli.times import instant
 
     return instant(text, "--since", SystemClock().now().wall)
 

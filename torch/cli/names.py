@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -25,25 +25,6 @@ _PATIENCE = 0.3
 _NEWEST = 50
 """Run ids that are offered."""
 _PLACES = ("state_dir", "run_dir", "log_dir")
-
-
-def meant(word: str, known: Iterable[str], *, otherwise: str) -> str:
-    """A hint that names the nearest of the known names."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, [*known], 1)
-    return f"did you mean '{near[0]}'?" if near else otherwise
-
-
-def nearest(settings: Settings, word: str) -> str:
-    """The hint for a name that is neither a task nor a run of this host."""
-    from torch.history import query
-
-    known: list[str] = []
-    with contextlib.suppress(TorchError):
-        known += query.known_tasks(settings.history)
-        known += query.newest_ids(settings.history, 500)
-    return meant(word, known, otherwise="see: torch tasks, torch runs")
 
 
 # ── for the shell ─────────────────────────────────────────────────────────────────────────
@@ -92,7 +73,7 @@ def _listed(values: object) -> tuple[object, ...]:
 
 
 def _tasks(settings: Settings) -> Sequence[str]:
-    from torch.cli.client import ask
+    from torch.client.asking import ask
     from torch.history import query
 
     try:

@@ -1,13 +1,8 @@
-"""torch notify: the channels of the task file, and whether a message arrives on one.
-
-Owns what `torch check` finds out about channels by asking apprise and looking at files: a
-service never asks, so a channel that cannot be sent by keeps no task from running.
-"""
+"""torch notify: the channels of the task file, and whether a message arrives on one."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import click
 
@@ -21,29 +16,11 @@ from torch.cli.options import (
     settings_options,
 )
 from torch.clock import SystemClock, local, rfc3339
-from torch.errors import Problem, ServiceUnreachable, UsageError
+from torch.errors import ServiceUnreachable, UsageError
 from torch.message import Message, MessageKind
+from torch.nearest import or_nearest
 from torch.settings import Settings
-from torch.taskfile.parse import TaskFile
-from torch.taskfile.private import why_not_private
-from torch.taskfile.problems import nearest, quoted, visible
-
-
-def doubts(file: TaskFile) -> Iterator[Problem]:
-    """URLs that apprise cannot read, and files of URLs that could not be read here now."""
-    for name, channel in file.channels.items():
-        if channel.file:
-            if doubt := why_not_private(channel.file):
-                message = f"channel '{name}': {quoted(channel.file)} {doubt}"
-                hint = f"put the URL there, and: chmod 600 {visible(channel.file)}"
-                yield file.channel_problem(name, message, hint, warning=True)
-        elif channel.way is Way.APPRISE:
-            from torch.notify.apprise import why_unreadable  # 25 MB
-
-            if why := why_unreadable(str(channel.target)):
-                plain = str(channel.target).startswith(("http://", "https://"))
-                hint = 'a webhook is written {webhook: "https://…"}' if plain else ""
-                yield file.channel_problem(name, f"channel '{name}': {why}", hint)
+from torch.taskfile.problems import quoted
 
 
 @click.group()
@@ -56,7 +33,7 @@ def notify() -> None:
 @settings_options
 def list_(settings: Settings, as_json: bool) -> None:
     """List the channels. Of a URL no more is shown than its scheme and host."""
-    channels = _channels(of_running_service(settings))
+    channels = _channels(of_running_service(settings, needed=("task_file",)))
     rows = [(each.name, each.way.value, each.shown()) for each in channels.values()]
     if as_json:
         keys = ("name", "way", "target")
@@ -79,7 +56,7 @@ def test(settings: Settings, channel: str, timeout: float, as_json: bool) -> Non
     settings = of_running_service(settings)
     channels = _channels(settings)
     if channel not in channels:
-        near = nearest(channel, tuple(channels))
+        near = or_nearest(channel, channels)
         hint = "see: torch notify list" if channels else "channels stand under 'notify'"
         raise UsageError(f"no channel {quoted(channel)} in {settings.task_file}{near}", hint=hint)
     chosen = channels[channel]
@@ -119,6 +96,10 @@ def history(
     rows = told(
         settings.history, task=task, channel=channel, state="owed" if owed else None, limit=limit
     )
+    if task is not None and not rows:
+        from torch.cli.targets import must_know
+
+        must_know(settings, task)
     if as_json:
         show.document({"notices": [row.as_json() for row in rows]})
         return
@@ -135,7 +116,7 @@ def history(
 
 
 def _channels(settings: Settings) -> dict[str, Channel]:
-    from torch.cli.file import whole_file
+    from torch.taskfile.whole import whole_file
 
     return dict(whole_file(settings).channels)
 

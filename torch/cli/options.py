@@ -6,18 +6,20 @@ options which say where the service is.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from torch import zone
 from torch.cli import names
-from torch.errors import TorchError
+from torch.errors import NotRunning, SettingsError, TorchError
 from torch.settings import Settings, resolve
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -86,6 +88,8 @@ def _with_settings(
         given = {name: kwargs.pop(name, None) for name in _NAMES}
         try:
             settings = resolve(os.environ, uid=os.geteuid(), **given)
+            if settings.address is not None:
+                _check_address(settings.address)
             return command(*args, settings=settings, **kwargs)
         except TorchError as error:
             error.hint = repeated(error.hint, given)
@@ -97,6 +101,16 @@ def _with_settings(
     return made
 
 
+def _check_address(address: str) -> None:
+    """Raises SettingsError for one by which no task can be placed."""
+    from torch.taskfile.placement import BadEntry, read_range
+
+    try:
+        read_range(address)
+    except BadEntry as error:
+        raise SettingsError(error.message, hint=error.hint) from error
+
+
 def given() -> dict[str, str | None]:
     """The shared options of the current command as they were typed."""
     params = click.get_current_context().params
@@ -105,7 +119,7 @@ def given() -> dict[str, str | None]:
 
 _OPTIONS = {"task_file": "-f", "address": "--address", "state_dir": "--state-dir",
             "run_dir": "--run-dir", "log_dir": "--log-dir"}  # fmt: skip
-_OF_FILE = ("start", "restart", "check", "plan", "next", "tasks", "explain")
+_OF_FILE = ("start", "restart", "check", "plan", "diff", "next", "tasks", "explain", "doctor")
 _PLACELESS = ("schema", "version", "completion", "import", "notify")
 _NAMED = re.compile(r"\btorch ([a-z]+)\b")
 
@@ -135,28 +149,69 @@ def complete_here(error: TorchError) -> None:
     error.hint = repeated(error.hint, {name: params.get(name) for name in _NAMES})
 
 
-def of_running_service(settings: Settings) -> Settings:
-    """The same with the file of the service that runs there, if one does and none was named. Its
-    zone is this process's from now on."""
-    from torch.cli.client import ask
+PATIENCE = 2.0
+"""Seconds to wait for the service's file and address, in commands that are about more than it."""
 
-    try:
-        answer = ask(settings, {"do": "file"}, timeout=1)
-        zone.adopt_key(answer.get("timezone"))
-        return file_of_service(settings, answer["file"])
-    except TorchError:
+_VARIABLES = {"task_file": "TORCH_FILE", "address": "TORCH_ADDRESS"}
+
+
+def is_named(setting: str) -> bool:
+    """Whether an option or a variable of the current command says the task file or the address."""
+    params = click.get_current_context().params
+    return bool(params.get(setting) or os.environ.get(_VARIABLES[setting]))
+
+
+def of_running_service(settings: Settings, *, needed: Iterable[str] = _VARIABLES) -> Settings:
+    """The same with the task file and the address of the service that runs there, if one does,
+    unless they are named. Raises NotPermitted and ServiceUnreachable where a service runs and does
+    not say them: what is computed with others would be wrong."""
+    if all(map(is_named, needed)):
+        in_its_zone(settings)
         return settings
+    try:
+        found = as_the_service(settings)
+    except NotRunning:
+        return settings
+    named = {key: getattr(settings, key) for key in _VARIABLES if is_named(key)}
+    return replace(found, **named)
+
+
+def as_the_service(settings: Settings) -> Settings:
+    """The same with the task file and the address that the running service uses, whatever is
+    named. Its zone is this process's from now on. Raises NotRunning too."""
+    from torch.client.asking import ask
+
+    patience = click.get_current_context().params.get("timeout") or PATIENCE
+    answer = ask(settings, {"do": "file"}, timeout=min(patience, PATIENCE))
+    if "address_given" not in answer:  # a service of an older version says it elsewhere
+        answer |= ask(settings, {"do": "status", "soonest": 0}, timeout=min(patience, PATIENCE))
+    zone.adopt_key(answer.get("timezone"))
+    return replace(settings, task_file=answer["file"], address=address_of(answer))
 
 
 def in_its_zone(settings: Settings) -> None:
     """Times are read and shown in the zone of the service that runs there, if one does: its log
     and its answers are, also where TZ here or the host says another by now."""
-    of_running_service(settings)
+    with contextlib.suppress(TorchError):
+        as_the_service(settings)
 
 
-def file_of_service(settings: Settings, running: str) -> Settings:
-    """The settings with the file that the running service uses, unless one was named."""
-    from dataclasses import replace
+def address_of(answer: Mapping[str, Any]) -> str | None:
+    """The address that a service was started with, by its answer; None: its interfaces say it."""
+    return str(answer["address"]) if answer.get("address_given") else None
 
-    named = click.get_current_context().params.get("task_file") or os.environ.get("TORCH_FILE")
-    return settings if named else replace(settings, task_file=running)
+
+def say_unused(settings: Settings, answer: Mapping[str, Any]) -> None:
+    """Where a service answers, an option that names another file, or another address, than the
+    service has is not what the answer comes from. `answer`: its own; {} without one."""
+    from torch.report.text import harmless
+
+    params = click.get_current_context().params
+    file = answer.get("version", {}).get("file")
+    if params.get("task_file") and file and file != settings.task_file:
+        line = f"torch: the service answers, and its file is {harmless(file)}; -f is not used"
+        click.echo(line, err=True)
+    address = answer.get("address")
+    if params.get("address") and address and address != settings.address:
+        line = f"torch: the service answers, and its address is {address}; --address is not used"
+        click.echo(line, err=True)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import click
 
 from torch.cli import names, show
-from torch.cli.client import ask
 from torch.cli.options import json_option, place_options, timeout_option
+from torch.cli.targets import ask_about
 from torch.clock import SystemClock
 from torch.errors import UsageError
 from torch.report.text import count
@@ -25,7 +25,9 @@ def pause(settings: Settings, task: str, span: str | None, as_json: bool, timeou
     """Let a task fire nothing until it is resumed. Runs of a cron task go on to their end."""
     now = SystemClock().now().wall
     until = None if span is None else now + _seconds(span)
-    answer = ask(settings, {"do": "pause", "task": task, "until": until}, timeout=timeout)
+    answer = ask_about(
+        settings, task, {"do": "pause", "task": task, "until": until}, timeout=timeout
+    )
     if as_json:
         show.document(answer)
         return
@@ -41,7 +43,7 @@ def pause(settings: Settings, task: str, span: str | None, as_json: bool, timeou
 
 
 def _seconds(span: str) -> float:
-    from torch.cli.history import seconds_of
+    from torch.cli.times import seconds_of
 
     seconds = seconds_of(span, "--for")
     if seconds < 1:
@@ -56,7 +58,7 @@ def _seconds(span: str) -> float:
 @place_options
 def resume(settings: Settings, task: str, as_json: bool, timeout: float) -> None:
     """Let a paused task fire again. What the pause skipped is not made up for."""
-    answer = ask(settings, {"do": "resume", "task": task}, timeout=timeout)
+    answer = ask_about(settings, task, {"do": "resume", "task": task}, timeout=timeout)
     if as_json:
         show.document(answer)
         return

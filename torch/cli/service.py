@@ -11,26 +11,26 @@ from typing import Any
 
 import click
 
-from torch.cli import show
-from torch.cli.client import ask
-from torch.cli.drawing.waiting import EVERY, Waiting, bar, elapsed
-from torch.cli.edits import effects
+from torch.cli import effects, show
+from torch.cli.inherited import inherited
 from torch.cli.options import (
     Seconds,
-    file_of_service,
+    address_of,
     given,
+    is_named,
     json_option,
     place_options,
     settings_options,
     timeout_option,
 )
-from torch.cli.viewing import journals
+from torch.cli.terminal.waiting import EVERY, Waiting, bar, elapsed
+from torch.client import answers, journals
+from torch.client.asking import ask
 from torch.clock import SystemClock
 from torch.daemon import launch, systemctl
 from torch.errors import (
     ExitCode,
     NotRunning,
-    Problem,
     ServiceUnreachable,
     TaskFileError,
     TorchError,
@@ -40,7 +40,10 @@ from torch.errors import (
 from torch.report.errors import describe
 from torch.report.text import count
 from torch.settings import LOG_FORMATS, Settings
-from torch.taskfile.reading import UPGRADED
+from torch.taskfile.reading import LONGEST, UPGRADED
+
+PATIENCE = 5.0
+"""Seconds to wait for the answer of a service that is to be stopped."""
 
 
 @click.command()
@@ -80,7 +83,7 @@ def stop(settings: Settings, now: bool, keep_runs: bool, timeout: float | None) 
     try:
         kept = _stop(settings, mode=mode, timeout=timeout)
     except NotRunning as error:
-        from torch.cli.viewing import left
+        from torch.cli import left
 
         if left.tell(settings):
             error.hint = "to end the active runs: torch start && torch stop"
@@ -95,16 +98,16 @@ def _stop(settings: Settings, *, mode: str, timeout: float | None) -> int:
     try:
         try:
             answer = ask(
-                settings, {"do": "stop", "mode": mode}, timeout=5,
+                settings, {"do": "stop", "mode": mode}, timeout=PATIENCE,
                 meet=lambda pid: held.append(_pidfd(pid)),
             )  # fmt: skip
             pid, grace, live, kept = (answer[key] for key in ("pid", "grace", "runs", "kept"))
         except NotRunning:
             raise
-        except TorchError:
+        except TorchError as error:
             if mode == "keep":  # a signal would end what is to be kept
                 raise
-            pid, grace, live = _stop_by_signal(settings, held), 60.0, 0
+            pid, grace, live = _stop_by_signal(settings, held, error), 60.0, 0
         if live:
             click.echo(f"waiting for {_live(live)} to end", err=True)
         with Waiting(lambda seconds: _progress(settings, live, grace - seconds)) as look:
@@ -138,14 +141,14 @@ def _progress(settings: Settings, live: int, grace: float) -> str:
     return f"{bar(1 - left / live)} {left} of {_live(live)} left; {kill}"
 
 
-def _stop_by_signal(settings: Settings, held: list[int]) -> int:
+def _stop_by_signal(settings: Settings, held: list[int], error: TorchError) -> int:
     """The socket does not answer: the holder of the lock is asked by SIGTERM, if it is proven to
-    be the service. Its pid; its pidfd is put to `held`."""
+    be the service. Its pid; its pidfd is put to `held`. Raises `error` where nobody holds it."""
     for path in dict.fromkeys((settings.lock, settings.state_lock)):
         if (found := launch.terminate(path)) is not None:
             held.append(found[1])
             return found[0]
-    raise NotRunning("the torch service is not running")
+    raise error
 
 
 def _await_end(pid: int, pidfd: int, timeout: float, look: Callable[[], None]) -> None:
@@ -169,49 +172,62 @@ _OF_UNIT = {"task_file": "task file", "address": "address"}
               help="Wait no longer than this for the old service.")  # fmt: skip
 @settings_options
 def restart(settings: Settings, timeout: float | None) -> None:
-    """Start the service anew with the same task file. What runs is not touched."""
+    """Start the service again with the same task file, address and settings; active runs continue.
+
+    Checks first that the new service would start: if not, nothing changes.
+    """
     try:
-        status = ask(settings, {"do": "status"}, timeout=5)
-        settings = file_of_service(settings, status["version"]["file"])
-        if status["address_given"]:
-            settings = replace(settings, address=status["address"])
-        _check_file(settings)
-        _check_history(settings)
+        status = ask(settings, {"do": "status", "soonest": 0}, timeout=PATIENCE)
         if unit := status.get("unit"):  # a service of the version before does not say it
-            if not systemctl.is_unit_of(status["pid"], unit["name"], of_user=unit["user"]):
-                raise ServiceUnreachable(
-                    f"the service (pid {status['pid']}) does not belong to the unit"
-                    f" {unit['name']} that it names",
-                    hint=f"see: systemctl status {status['pid']}",
-                )
-            if named := [word for name, word in _OF_UNIT.items() if given()[name]]:
-                raise UsageError(
-                    f"systemd starts this service, and {unit['name']} says its {named[0]}",
-                    hint="write the unit anew: torch unit",
-                )
-            systemctl.restart(unit["name"], of_user=unit["user"])
-            click.echo(f"{unit['name']} is restarted")
+            _restart_unit(settings, status, unit)
             return
+        running = {**status, "file": status["version"]["file"]}  # all that an older one says
+        running |= ask(settings, {"do": "file"}, timeout=PATIENCE)
+        settings = inherited(settings, running)
+        with Waiting(elapsed("checking what the new service needs")) as look:
+            launch.rehearse(settings, SystemClock(), look)
         _stop(settings, mode="keep", timeout=timeout)
     except NotRunning:
         pass
     _start(settings)
 
 
+def _restart_unit(settings: Settings, status: dict[str, Any], unit: dict[str, Any]) -> None:
+    """systemd starts it, with the file and the address of the unit; both are checked here."""
+    if not systemctl.is_unit_of(status["pid"], unit["name"], of_user=unit["user"]):
+        raise ServiceUnreachable(
+            f"the service (pid {status['pid']}) does not belong to the unit"
+            f" {unit['name']} that it names",
+            hint=f"see: systemctl status {status['pid']}",
+        )
+    running = {"task_file": status["version"]["file"], "address": address_of(status)}
+    for name, word in _OF_UNIT.items():
+        if given()[name] or (is_named(name) and getattr(settings, name) != running[name]):
+            raise UsageError(
+                f"systemd starts this service, and {unit['name']} says its {word}",
+                hint="write the unit anew: torch unit",
+            )
+    settings = replace(settings, **running)
+    _check_file(settings)
+    _check_history(settings)
+    systemctl.restart(unit["name"], of_user=unit["user"])
+    click.echo(f"{unit['name']} is restarted")
+
+
 def _check_file(settings: Settings) -> None:
     """A file that would not start must not leave the host without a service. Raises."""
     try:
         request = {"do": "reload", "dry_run": True, "file": settings.task_file}
-        answer = ask(settings, request, timeout=30)
+        answer = ask(settings, request, timeout=LONGEST)
     except ServiceUnreachable:  # one of another version, perhaps, that understands us no more
         answer = {"accepted": False, "problems": [{"message": UPGRADED}]}
     if not answer["accepted"]:
         if any(problem["message"] == UPGRADED for problem in answer["problems"]):
-            from torch.cli.file import whole_file  # we read it ourselves then
+            from torch.taskfile.whole import whole_file  # we read it ourselves then
 
             whole_file(settings)
             return
-        raise TaskFileError(tuple(Problem(**problem) for problem in answer["problems"]))
+        raise TaskFileError(answers.problems(answer))
 
 
 def _check_history(settings: Settings) -> None:
@@ -228,8 +244,9 @@ def _check_history(settings: Settings) -> None:
 @place_options
 def reload(settings: Settings, dry_run: bool, as_json: bool, timeout: float) -> int:
     """Read the task file again. What runs is left alone; a bad file changes nothing."""
-    answer = ask(settings, {"do": "reload", "dry_run": dry_run}, timeout=max(timeout, 30.0))
-    problems = tuple(Problem(**problem) for problem in answer["problems"])
+    ask(settings, {"do": "file"}, timeout=timeout)  # one that hangs is not waited for longer
+    answer = ask(settings, {"do": "reload", "dry_run": dry_run}, timeout=max(timeout, LONGEST))
+    problems = answers.problems(answer)
     waits = not answer["accepted"] and answer["version"].get("waiting") is not None
     if as_json:
         show.document(answer)
@@ -244,6 +261,10 @@ def reload(settings: Settings, dry_run: bool, as_json: bool, timeout: float) -> 
     return ExitCode.OK if answer["accepted"] else ExitCode.TASK_FILE
 
 
+def _time_of(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%H:%M:%S}"
+
+
 def _say_diff(answer: dict[str, Any], dry_run: bool) -> None:
     verb = "would be " if dry_run else ""
     for word in ("added", "removed", "changed"):
@@ -252,8 +273,9 @@ def _say_diff(answer: dict[str, Any], dry_run: bool) -> None:
     for line in effects.lines(r for r in answer["runs"] if r["becomes"] not in effects.QUIET):
         click.echo(line)
     if not any(answer[word] for word in ("added", "removed", "changed")):
-        loaded = datetime.fromisoformat(answer["version"]["loaded_at"])
-        since = "" if dry_run else f" since it was loaded at {loaded:%H:%M:%S}"
+        loaded = answer["version"]["loaded_at"]
+        at = "" if loaded is None else f" since it was loaded at {_time_of(loaded)}"
+        since = "" if dry_run else at
         click.echo(f"nothing {'would change' if dry_run else 'changed'}{since}")
     else:
         click.echo(f"{answer['unchanged']} unchanged")

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from torch import zone
-from torch.cli.drawing import columns as layout
+from torch.cli.terminal import columns as layout
 from torch.report.text import harmless
 
 _QUOTED = re.compile(r" *\d* \| ")
@@ -58,7 +58,7 @@ def document(data: dict[str, Any]) -> None:
 
 def text(data: dict[str, Any]) -> str:
     """The same on one line, to be shown by whoever follows something."""
-    return json.dumps({"v": 1} | {k: v for k, v in data.items() if k not in ("v", "ok")})
+    return json.dumps({"v": 1} | {k: v for k, v in data.items() if k != "v"})
 
 
 def table(

@@ -14,9 +14,9 @@ import click
 
 from torch import zone
 from torch.cli import show, trouble
-from torch.cli.client import ask
-from torch.cli.drawing import columns
 from torch.cli.options import complete_here, json_option, place_options, timeout_option
+from torch.cli.terminal import columns
+from torch.client.asking import ask
 from torch.clock import SystemClock
 from torch.errors import ExitCode, NotRunning, TorchError
 from torch.report.text import count, duration, harmless, last_lines
@@ -73,7 +73,7 @@ def _now(answer: dict[str, Any]) -> datetime:
 
 
 def _tell_left(settings: Settings, as_json: bool) -> None:
-    from torch.cli.viewing import left
+    from torch.cli import left
 
     runs = left.tell(settings)
     if as_json:
@@ -82,7 +82,7 @@ def _tell_left(settings: Settings, as_json: bool) -> None:
 
 
 def _watch(settings: Settings, as_json: bool, timeout: float) -> None:
-    from torch.cli.drawing import screen
+    from torch.cli.terminal import screen
 
     if as_json:
         screen.stream(lambda: _object(settings, timeout), seconds=_EVERY)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import Any
 
 import click
 
 from torch.cli import names, show
-from torch.cli.client import ask
-from torch.cli.drawing.waiting import Waiting, elapsed
-from torch.cli.options import json_option, place_options, settings_options, timeout_option
-from torch.errors import ExitCode, NotRunning, UsageError
-from torch.report.text import harmless
+from torch.cli.options import (
+    json_option,
+    place_options,
+    say_unused,
+    settings_options,
+    timeout_option,
+)
+from torch.cli.targets import ask_about, elsewhere
+from torch.cli.terminal.waiting import Waiting, elapsed
+from torch.client import tailing
+from torch.client.asking import ask
+from torch.errors import ExitCode, NotRunning, TorchError, UsageError
+from torch.nearest import did_you_mean
+from torch.report.text import harmless, last_written
 from torch.settings import Settings
 
 _STATES = ("idle", "running", "failing", "restarting", "crash-looping", "paused", "disabled",
@@ -35,14 +46,16 @@ def tasks(
     """List this host's tasks: from the service, or from the file when none is running."""
     _check(states)
     try:
-        found = ask(settings, {"do": "status"}, timeout=timeout)["tasks"]
+        answer = ask(settings, {"do": "status"}, timeout=timeout)
+        say_unused(settings, answer)
+        found = answer["tasks"]
     except NotRunning:
         found = _from_file(settings)
     known = [task["name"] for task in found]
     found = [
         task for task in found
         if _named(task["name"], globs) and (not states or task["state"] in states)
-        and (owner is None or task["owner"] == owner) and _labelled(task, labels)
+        and (owner is None or task.get("owner") == owner) and _labelled(task, labels)
     ]  # fmt: skip
     if as_json:
         show.document({"tasks": found})
@@ -50,8 +63,11 @@ def tasks(
     filtered = bool(globs or states or owner is not None or labels)
     for name in globs:
         if name not in known and not set(name) & set("*?["):
-            hint = names.meant(name, known, otherwise="see all of them: torch tasks")
-            raise UsageError(f"there is no task '{harmless(name)}' on this host", hint=hint)
+            if other := elsewhere(settings, name):
+                raise other
+            hint = did_you_mean(name, known, otherwise="see all of them: torch tasks")
+            line = f"there is no task '{harmless(name)}' on this host ({settings.where})"
+            raise UsageError(line, hint=hint)
     columns = ["TASK", "TYPE", "MAX", "STATE", "OWNER", "LABELS", "SCHEDULE", "DESCRIPTION"]
     rows = [_row(task) for task in found]
     for name in ("LABELS", "OWNER"):  # a column that says nothing takes no room
@@ -66,7 +82,7 @@ def tasks(
 def _check(states: tuple[str, ...]) -> None:
     for state in states:
         if state not in _STATES:
-            hint = names.meant(state, _STATES, otherwise="known: " + ", ".join(_STATES))
+            hint = did_you_mean(state, _STATES, otherwise="known: " + ", ".join(_STATES))
             raise UsageError(f"--state: no task is ever '{harmless(state)}'", hint=hint)
 
 
@@ -92,15 +108,15 @@ def _row(task: dict[str, Any]) -> list[object]:
         task["type"],
         task["max"],
         task["state"],
-        task["owner"] or "-",
+        task.get("owner") or "-",
         labels or "-",
         ", ".join(task["schedule"]) or "-",
-        task["description"] or "-",
+        task.get("description") or "-",
     ]
 
 
 def _from_file(settings: Settings) -> list[dict[str, Any]]:
-    from torch.cli.file import tasks_of_host
+    from torch.taskfile.whole import tasks_of_host
 
     return [
         {
@@ -128,7 +144,8 @@ def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float
     """Run a task now. Its max holds: with no slot free it is refused."""
     request = {"do": "run", "task": task, "wait": wait}
     with Waiting(elapsed(f"waiting for {task} to end")) as look:
-        answer = ask(settings, request, timeout=None if wait else timeout, look=look)
+        patience = None if wait else timeout
+        answer = ask_about(settings, task, request, timeout=patience, look=look)
     if as_json:
         show.document(answer)
     if not wait:
@@ -137,9 +154,7 @@ def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float
         return ExitCode.OK
     ending = answer["ending"]
     if not as_json:
-        from torch.cli.logs import print_output
-
-        print_output(settings, task, answer["run"])
+        _print_output(settings, task, answer["run"])
         code = ending["exit_code"]
         said = f", exit code {code}" if code else ""
         if ending["signal"] is not None:
@@ -164,10 +179,42 @@ def _outcome(ending: dict[str, Any]) -> str:
 @timeout_option
 @place_options
 def kill(settings: Settings, target: str, now: bool, as_json: bool, timeout: float) -> None:
-    """End a run, or all runs of a task: SIGTERM, then SIGKILL after the task's grace."""
-    answer = ask(settings, {"do": "kill", "target": target, "by_force": now}, timeout=timeout)
+    """End a run, or all runs of a task: SIGTERM, then SIGKILL after the task's grace.
+
+    Exits 0 if nothing is running any more.
+    """
+    request = {"do": "kill", "target": target, "by_force": now}
+    said = f"nothing of {target} is running"
+    try:
+        answer = ask_about(settings, target, request, timeout=timeout)
+    except TorchError as error:
+        ended = _ended(settings, target) if error.exit_code is ExitCode.USAGE else ""
+        if not ended:
+            raise
+        answer, said = {"runs": []}, f"{target} has ended: {ended}"
     if as_json:
         show.document(answer)
-    else:
-        for run_id in answer["runs"]:
-            click.echo(f"ending {run_id}")
+    for run_id in answer["runs"] if not as_json else ():
+        click.echo(f"ending {run_id}")
+    if not answer["runs"]:
+        click.echo(harmless(said), err=True)
+
+
+def _ended(settings: Settings, run_id: str) -> str:
+    """How a run on record ended; '' for one that is not, or has not."""
+    from torch.client.outputs import ending
+    from torch.history import query
+
+    with contextlib.suppress(TorchError):
+        row = query.find(settings.history, run_id)
+        return "" if row is None or row.outcome is None else ending(row)
+    return ""
+
+
+def _print_output(settings: Settings, task: str, run_id: str) -> None:
+    """All output of one run, to stdout."""
+    path = f"{settings.output}/{task}/{run_id}.log"
+    terminal = sys.stdout.isatty()
+    for line in tailing.forwards(path):
+        sys.stdout.write(f"{harmless(last_written(line)) if terminal else line}\n")
+    sys.stdout.flush()

@@ -7,6 +7,7 @@ needed.
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from torch import zone
-from torch.cli import names, show
-from torch.cli.client import ask
+from torch.cli import names, options, show
 from torch.cli.options import in_its_zone, json_option, of_running_service, settings_options
+from torch.client.asking import ask
 from torch.clock import SystemClock
-from torch.errors import ExpressionError, TorchError, UsageError
+from torch.errors import (
+    ExpressionError,
+    NotPermitted,
+    ServiceUnreachable,
+    TorchError,
+    UsageError,
+)
+from torch.explain.placing import misplaced
+from torch.nearest import did_you_mean
 from torch.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,7 +72,9 @@ def _asked(settings: Settings, what: str, count: int, tz: str | None) -> dict[st
     if tz or named or count > _MOST_ASKED or _is_expression(what):
         return None
     try:
-        return ask(settings, {"do": "next", "task": what, "count": count}, timeout=2)
+        return ask(settings, {"do": "next", "task": what, "count": count}, timeout=options.PATIENCE)
+    except (NotPermitted, ServiceUnreachable):  # it may have another file in force
+        raise
     except TorchError:
         return None
 
@@ -93,18 +104,22 @@ def _expressions(
     from torch.schedule.expression import Expression
 
     if tz is not None and not zone.is_zone(tz):
-        hint = names.meant(tz, sorted(zone.names()), otherwise="example: Europe/Berlin")
+        hint = did_you_mean(tz, sorted(zone.names()), otherwise="example: Europe/Berlin")
         raise UsageError(f"unknown zone '{tz}'", hint=hint)
     if _is_expression(what):
         if tz is None:
             in_its_zone(settings)
         return (Expression.parse(what.strip(), timezone=tz or zone.current().key),), ""
-    settings = of_running_service(settings)
+    settings = of_running_service(settings, needed=("task_file",))
     tasks = {task.name: task for task in _all_tasks(settings, what)}
     if what not in tasks:
         hint = "an expression goes in quotes: torch next '*/5 * * * *'"
-        hint = names.meant(what, tasks, otherwise=hint)
+        hint = did_you_mean(what, tasks, otherwise=hint)
         raise UsageError(f"no task '{what}' in {settings.task_file}", hint=hint)
+    with contextlib.suppress(TorchError):  # with -f no answer is no condition for the times
+        settings = of_running_service(settings)
+    if other := misplaced(settings, what):
+        click.echo(f"torch: {other.message}", err=True)
     found = tuple(s for s in tasks[what].schedule if isinstance(s, Expression))
     if tz:
         found = tuple(Expression.parse(e.text, timezone=tz, name=what) for e in found)
@@ -117,6 +132,6 @@ def _all_tasks(settings: Settings, what: str) -> tuple[Task, ...]:
             f"'{what}' is no expression, and there is no task file {settings.task_file}",
             hint="an expression has five or six fields: torch next '*/5 * * * *'",
         )
-    from torch.cli.file import whole_file
+    from torch.taskfile.whole import whole_file
 
     return whole_file(settings).tasks

@@ -19,6 +19,7 @@ import traceback
 
 from torch.daemon import clean, signals
 from torch.daemon.detach import Readiness, detach
+from torch.daemon.rehearsal import rehearse
 from torch.daemon.service import raise_limits, serve
 from torch.daemon.systemd import Asked, asked
 from torch.errors import Fault, TorchError
@@ -34,7 +35,8 @@ def main() -> int:
     ready_fd: int | None = order["ready_fd"]
     if ready_fd is not None:
         os.set_inheritable(ready_fd, False)
-        detach(keep=ready_fd)
+        if not order.get("rehearsal"):
+            detach(keep=ready_fd)
     os.umask(0o077)
     raise_limits()
     close_on_exec()
@@ -45,6 +47,10 @@ def main() -> int:
     elif wish.watchdog is not None:
         faulthandler.enable()  # systemd ends a service that hangs by SIGABRT: say where it hung
     try:
+        if order.get("rehearsal"):
+            rehearse(settings)
+            readiness.ready()
+            return 0
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         loop.run_until_complete(

@@ -14,10 +14,10 @@ import contextlib
 import json
 import os
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from torch.daemon.proof import peer_of
 from torch.errors import NotPermitted, SettingsError, TorchError, UsageError
 
 LINE_LIMIT = 64 * 1024
@@ -137,8 +137,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 def _may_speak(writer: asyncio.StreamWriter) -> bool:
     peer = writer.get_extra_info("socket")
-    _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return uid in (0, os.geteuid())
+    return peer_of(peer).uid in (0, os.geteuid())
 
 
 def _refusal(error: TorchError) -> dict[str, Any]:

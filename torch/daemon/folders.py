@@ -21,8 +21,7 @@ from torch.settings import Settings
 def make_folders(settings: Settings) -> None:
     """All that a service needs. Raises SettingsError and NotPermitted."""
     private = {settings.state_dir, settings.reapers}
-    for folder in (settings.state_dir, settings.run_dir, settings.log_dir, settings.reapers,
-                   settings.output):  # fmt: skip
+    for folder in _all(settings):
         mode = 0o700 if folder in private else 0o755 if folder == settings.run_dir else 0o750
         try:
             if not os.path.isdir(folder):
@@ -38,6 +37,39 @@ def make_folders(settings: Settings) -> None:
                 hint="choose another --state-dir",
             ) from error
         check(folder)
+
+
+def _all(settings: Settings) -> tuple[str, ...]:
+    return (settings.state_dir, settings.run_dir, settings.log_dir, settings.reapers,
+            settings.output)  # fmt: skip
+
+
+def refuse_unfit(settings: Settings) -> None:
+    """What `make_folders` would raise; makes nothing."""
+    for folder in _all(settings):
+        there = folder
+        while not os.path.lexists(there):
+            there = os.path.dirname(there)
+        if there == folder:
+            check(folder)
+            continue
+        try:
+            _check_way(there, (os.geteuid(), 0))
+        except OSError as error:
+            raise NotPermitted(
+                f"{error.filename or there} cannot be read: {error.strerror}",
+                hint="run as its owner",
+            ) from error
+        if not os.path.isdir(there):
+            raise SettingsError(
+                f"{folder} cannot be used: {there} is not a directory",
+                hint="choose another --state-dir",
+            )
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise NotPermitted(
+                f"{folder} cannot be made: {there} is not writable for uid {os.geteuid()}",
+                hint="run as its owner, or choose another --state-dir",
+            )
 
 
 def _make(folder: str, mode: int) -> None:

@@ -25,10 +25,14 @@ from torch.errors import (
     TryAgain,
 )
 from torch.settings import Settings
+from torch.taskfile.reading import extra_time
 
 _LOOK = 0.1
 START_LIMIT = 10.0
-"""Seconds a start may take before the starter stops waiting and says so."""
+"""Seconds a start with a small file may take before the starter stops waiting and says so."""
+
+REHEARSAL_LIMIT = 90.0
+"""Seconds that the check before a restart may take; the service goes on meanwhile."""
 
 
 class StartFailed(TorchError):
@@ -57,25 +61,53 @@ def in_foreground(settings: Settings, *, log_file: bool = False) -> NoReturn:
 def in_background(settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None) -> int:
     """Starts a service and waits until it is ready; returns its pid. Raises why it is not.
     `look` is called again and again meanwhile."""
+    limit = START_LIMIT + extra_time(settings.task_file)
+    text, ended, starter = _begin(settings, clock, look, limit=limit)
+    if starter.poll() is None:
+        starter.returncode = 0  # it lives on or detaches by itself; nobody waits for it here
+    return _understand(text, ended, settings, limit)
+
+
+def rehearse(settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None) -> None:
+    """Raises why a service with these settings would not start, as far as that can be known while
+    another still runs; changes nothing. It is a process of its own, as the service would be: what
+    the new one cannot import is found too."""
+    limit = REHEARSAL_LIMIT + extra_time(settings.task_file)
+    text, ended, checking = _begin(settings, clock, look, limit=limit, rehearsal=True)
+    if not ended and checking.poll() is None and not text:
+        checking.kill()
+        checking.wait()
+        raise TryAgain(
+            f"checking the start of the new service took longer than {limit:g} s",
+            hint="nothing was changed; see: torch check",
+        )
+    checking.wait()
+    _understand(text, ended, settings, limit)
+
+
+def _begin(
+    settings: Settings, clock: Clock, look: Callable[[], None], *, limit: float,
+    rehearsal: bool = False,
+) -> tuple[str, bool, subprocess.Popen[bytes]]:  # fmt: skip
+    """What the new process says (see `_read`), and the process."""
     clean.fill_standard()  # the pipe must not become the service's standard output
     reading, writing = os.pipe2(os.O_CLOEXEC)
     environ = _clean_environ()
     mask = signals.block()  # inherited: a signal to the newborn waits until it can listen
     try:
         starter = subprocess.Popen(
-            _argv(settings, ready_fd=writing), stdin=subprocess.DEVNULL, stdout=writing,
-            stderr=writing, pass_fds=[writing], cwd="/", start_new_session=True, env=environ,
+            _argv(settings, ready_fd=writing, rehearsal=rehearsal), stdin=subprocess.DEVNULL,
+            stdout=writing, stderr=writing, pass_fds=[writing], cwd="/", start_new_session=True,
+            env=environ,
         )  # fmt: skip
     finally:
         os.close(writing)
         signals.restore(mask)
     try:
-        text, ended = _read(reading, clock, look)
+        text, ended = _read(reading, clock, look, limit)
     finally:
         os.close(reading)
-    if starter.poll() is None:
-        starter.returncode = 0  # it lives on or detaches by itself; nobody waits for it here
-    return _understand(text, ended, settings)
+    return text, ended, starter
 
 
 def _clean_environ() -> dict[str, str]:
@@ -86,15 +118,24 @@ def _clean_environ() -> dict[str, str]:
     return clean.unmarked(os.environ)
 
 
-def _argv(settings: Settings, *, ready_fd: int | None, log_file: bool = True) -> list[str]:
-    order = json.dumps({"settings": settings.as_dict(), "ready_fd": ready_fd, "log_file": log_file})
+def _argv(
+    settings: Settings, *, ready_fd: int | None, log_file: bool = True, rehearsal: bool = False
+) -> list[str]:
+    order = json.dumps(
+        {
+            "settings": settings.as_dict(),
+            "ready_fd": ready_fd,
+            "log_file": log_file,
+            "rehearsal": rehearsal,
+        }
+    )
     # -I: nothing of the caller's Python environment, nor its directory, reaches the service.
     return [sys.executable, "-I", "-m", "torch.daemon", order]
 
 
-def _read(fd: int, clock: Clock, look: Callable[[], None]) -> tuple[str, bool]:
+def _read(fd: int, clock: Clock, look: Callable[[], None], limit: float) -> tuple[str, bool]:
     """Everything until the service says its word, closes the pipe (True), or time is up."""
-    until = clock.now().mono + START_LIMIT
+    until = clock.now().mono + limit
     text = b""
     while (left := until - clock.now().mono) > 0:
         if not select.select([fd], [], [], min(left, _LOOK))[0]:
@@ -108,7 +149,7 @@ def _read(fd: int, clock: Clock, look: Callable[[], None]) -> tuple[str, bool]:
     return text.decode("utf-8", "replace"), False
 
 
-def _understand(text: str, ended: bool, settings: Settings) -> int:
+def _understand(text: str, ended: bool, settings: Settings, limit: float) -> int:
     lines = text.splitlines()
     for line in lines:
         word, _, rest = line.partition(" ")
@@ -130,7 +171,7 @@ def _understand(text: str, ended: bool, settings: Settings) -> int:
             hint=f"was it killed? start it again; see {settings.log}",
         )
     raise TryAgain(
-        f"the service was not ready within {START_LIMIT:g} s",
+        f"the service was not ready within {limit:.0f} s",
         hint=f"it may still come up; see: torch status, and {settings.log}",
     )
 

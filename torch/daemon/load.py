@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import zone
 from torch.clock import Clock, FireTime, rfc3339
-from torch.daemon import reloaded, settling
+from torch.daemon import reader, reloaded, settling
 from torch.daemon.loop import Loop
 from torch.daemon.systemd import Systemd
 from torch.errors import Problem, TaskFileError
@@ -27,12 +27,9 @@ from torch.schedule.messages import Loaded, ReadOver, ReloadAsked
 from torch.schedule.reload import Diff
 from torch.settings import Settings
 from torch.task import Task
-from torch.taskfile.reading import UPGRADED, Reading, Request, frame_length, shape, unpack
+from torch.taskfile.reading import Reading, Request, shape
 from torch.taskfile.settling import Doubt
 from torch.zone import HostZone
-
-LIMIT = 30.0
-"""Seconds a reading may take."""
 
 MISSING_FOR = 2.0
 """Seconds a file that is being replaced may be away before that is called a problem."""
@@ -158,7 +155,7 @@ class Loader:
     def _is_in_force(self, reading: Reading) -> bool:
         """Whether nothing is new: the same bytes, and the same tasks of them for this host."""
         current = self._version
-        return current is not None and current.is_of(reading)
+        return current is not None and current.is_of(reading, self._tasks)
 
     def _problem_of(self, against: Doubt) -> Problem:
         return settling.problem(against, self.settings.task_file)
@@ -206,7 +203,8 @@ class Loader:
         self._adopt(reading.zone)
         self._tasks = {task.name: task for task in tasks}
         self._settling.take(reading.save)
-        self._version = reloaded.LoadedFile(reading=reading, at=self._clock.now().wall)
+        file = replace(reading, order=())  # the tasks have that themselves
+        self._version = reloaded.LoadedFile(reading=file, at=self._clock.now().wall)
         self._problem = ""
         await self._loop.ask(
             Loaded(
@@ -238,56 +236,11 @@ class Loader:
     # ── the reader process ────────────────────────────────────────────────────────────────
 
     async def _read(self, file: str | None = None) -> tuple[Reading, dict[str, Task]]:
-        """One reading, by a process of its own; of another file than ours if one is named."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-m", "torch.taskfile.reader",
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE, cwd="/",
-            )  # fmt: skip
-        except OSError as error:
-            return self._failed(f"the reader could not be started: {error.strerror}"), {}
-        try:
-            async with asyncio.timeout(LIMIT):
-                return await self._converse(process, file or self.settings.task_file)
-        except TimeoutError:
-            return self._failed(f"reading took longer than {LIMIT:g} s"), {}
-        except (EOFError, OSError) as error:
-            said = await process.stderr.read() if process.stderr else b""
-            last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or [str(error)]
-            if last == [UPGRADED]:
-                return self._failed(UPGRADED, hint="torch restart: what runs is taken over"), {}
-            return self._failed(f"the reader failed: {last[0]}"), {}
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-            await process.wait()
-
-    async def _converse(
-        self, process: asyncio.subprocess.Process, file: str
-    ) -> tuple[Reading, dict[str, Task]]:
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101
+        """One reading; of another file than ours if one is named."""
         request = Request(
-            path=file,
+            path=file or self.settings.task_file,
             addresses=(self.settings.address,) if self.settings.address else None,
             known={name: task.digest for name, task in self._tasks.items()},
             shape=shape(),
         )
-        process.stdin.write(request.to_json().encode() + b"\n")
-        process.stdin.close()
-        reading: Reading = unpack(await self._frame(process.stdout))
-        zone.know(reading.zone)
-        fresh: dict[str, Task] = {}
-        for _ in range(reading.frames):
-            fresh |= {task.name: task for task in unpack(await self._frame(process.stdout))}
-            await asyncio.sleep(0)  # a slice: what is due starts before the next one
-        return reading, fresh
-
-    async def _frame(self, stream: asyncio.StreamReader) -> bytes:
-        return await stream.readexactly(frame_length(await stream.readexactly(4)))
-
-    def _failed(self, reason: str, hint: str = "") -> Reading:
-        file = self.settings.task_file
-        problem = Problem(file=file, line=0, column=0, key="", message=reason, hint=hint)
-        return Reading(problems=(problem,), refused=True)
+        return await reader.read(request, blamed=self.settings.task_file)

@@ -9,12 +9,12 @@ torch/report/notices.py do.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Callable
 
 from torch import zone
 from torch.daemon.output import Outputs
+from torch.daemon.process import MOMENT, NICE, Form, ask
 from torch.message import Message, MessageKind
 from torch.notice import Notice
 from torch.notify import wire
@@ -23,15 +23,14 @@ from torch.schedule.commands import Send
 from torch.schedule.messages import Sent
 from torch.task import Task
 
-NICE = 10
 LINES = 10
 """Last lines of output that a message brings along."""
 
-MOMENT = 2.0
-"""Seconds that a message on its way may hold up the end of the service."""
-
 _AWHILE = 0.05
 """Seconds to wait while something is about to start."""
+
+SENDER = Form(argv=tuple(wire.argv()), nice=NICE)
+"""What it writes to standard error is not read: it could hold the secret of the channel."""
 
 _TAILED = (MessageKind.FAILING, MessageKind.STILL_FAILING, MessageKind.CRASH_LOOPING)
 
@@ -82,22 +81,9 @@ class Notifier:
 
     async def _deliver(self, send: Send) -> wire.Result:
         order = wire.order(send.channel, self._message(send))
-        process = await asyncio.create_subprocess_exec(
-            *wire.argv(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, cwd="/", start_new_session=True,
-            env=zone.environ(os.environ),
-        )  # fmt: skip
-        try:
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
-            async with asyncio.timeout(wire.TIMEOUT + 2 * wire.MARGIN):
-                output, _ = await process.communicate(order)
-            return wire.understand(output, process.returncode)
-        except TimeoutError:
-            return wire.understand(b"", None)
-        finally:
-            if process.returncode is None:
-                await _end(process)
+        within = wire.TIMEOUT + 2 * wire.MARGIN
+        said = await ask(SENDER, order, within=within, environ=zone.environ(os.environ))
+        return wire.understand(said.output, said.code)
 
     def _message(self, send: Send) -> Message:
         return message(send.notices, self._host, self._about)
@@ -112,14 +98,3 @@ class Notifier:
         return About(
             owner=task.owner, description=task.description, labels=task.labels, lines=lines
         )
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """SIGTERM first: what the command of a channel has started ends with it."""
-    for kill in (process.terminate, process.kill):
-        with contextlib.suppress(ProcessLookupError):
-            kill()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(MOMENT):
-                await process.wait()
-                return

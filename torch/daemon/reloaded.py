@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from operator import eq
 from typing import Any
 
 from torch.clock import FireTime
@@ -19,14 +20,17 @@ from torch.taskfile.reading import Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedFile:
-    """The file in force. `at` is when it was loaded, in wall seconds."""
+    """The file in force. `at` is when it was loaded, in wall seconds; the reading is without its
+    `order`, which the tasks have themselves."""
 
     reading: Reading
     at: float
 
-    def is_of(self, reading: Reading) -> bool:
+    def is_of(self, reading: Reading, tasks: Mapping[str, Task]) -> bool:
         """Whether nothing is new: the same bytes, and the same tasks of them for this host."""
-        return (self.reading.hash, self.reading.order) == (reading.hash, reading.order)
+        if self.reading.hash != reading.hash or len(tasks) != len(reading.order):
+            return False
+        return all(map(eq, ((n, task.digest) for n, task in tasks.items()), reading.order))
 
 
 def answer(

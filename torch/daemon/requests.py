@@ -29,6 +29,7 @@ from torch.event import (
     RunStarted,
     TaskResumed,
 )
+from torch.nearest import did_you_mean
 from torch.run import Ending, Outcome, Trigger, Usage
 from torch.schedule.commands import Command, Refuse, Start, Tell
 from torch.schedule.messages import (
@@ -127,8 +128,7 @@ class Requests:
             "ready": self.ready and not snapshot.stopping,
             "stopping": snapshot.stopping,
             "since": rfc3339(self._since),
-            "address": self._address,
-            "address_given": self._loader.settings.address is not None,
+            **self._address_as_json(),
             "host": socket.gethostname(),
             "timezone": zone.current().key,
             "torch": __version__,
@@ -161,7 +161,7 @@ class Requests:
         """One task as `status` shows it, without the others."""
         name = str(request.get("task"))
         found = status.of_task(self._view(name), self._clock.now())
-        return {"task": found, "version": self._loader.version()}
+        return {"task": found, "version": self._loader.version()} | self._address_as_json()
 
     async def _names(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"tasks": list(self._snapshot().names)}
@@ -173,7 +173,14 @@ class Requests:
         return status.upcoming(self._view(name), self._clock.now(), most)
 
     async def _file(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"file": self._loader.settings.task_file, "timezone": zone.current().key}
+        """What commands need to read the task file as this service does, and to start its like."""
+        mine = self._loader.settings
+        known = {"file": mine.task_file, "settings": mine.as_dict(), "timezone": zone.current().key}
+        return known | self._address_as_json()
+
+    def _address_as_json(self) -> dict[str, Any]:
+        given = self._loader.settings.address is not None
+        return {"address": self._address, "address_given": given}
 
     # ── changing ──────────────────────────────────────────────────────────────────────────
 
@@ -219,9 +226,9 @@ class Requests:
         runs = [run.run.id for run in view.runs] if view is not None else []
         if not runs and snapshot.run(target) is not None:
             runs = [target]
-        if not runs:
+        if not runs:  # what was asked for is so already
             self._view(target)
-            raise TryAgain(f"nothing of '{target}' is running", hint="see: torch status")
+            return {"runs": []}
         await self._loop.ask(KillAsked(run_ids=tuple(runs), by_force=bool(request.get("by_force"))))
         return {"runs": runs}
 
@@ -263,11 +270,10 @@ class Requests:
         snapshot = self._snapshot()
         found = snapshot.task(name)
         if found is None:
-            import difflib  # only a refusal needs it
-
-            near = difflib.get_close_matches(name, [*snapshot.names, *snapshot.run_ids()], 1)
-            hint = f"did you mean '{near[0]}'?" if near else "see: torch tasks"
-            raise UsageError(f"no task or live run '{name}' on this host", hint=hint)
+            known = [*snapshot.names, *snapshot.run_ids()]
+            hint = did_you_mean(name, known, otherwise="see: torch tasks")
+            where = self._loader.settings.where
+            raise UsageError(f"no task or live run '{name}' on this host ({where})", hint=hint)
         return found
 
 

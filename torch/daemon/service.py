@@ -158,6 +158,7 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness, w
 
         await _unless_stopping(scheduler, loop)
         gc.freeze()  # what start-up made lives as long as we do; the collector may skip it
+        gc.enable()  # and none of it was garbage before
         requests.ready = True
         told.tell(
             ServiceReady(

@@ -19,7 +19,7 @@ from torch.daemon.requests import Requests
 from torch.daemon.systemd import Systemd
 from torch.event import DaemonCrashLooping, Event, HistorySetAside, PartFailed, RunEnded
 from torch.history.store import HistoryError
-from torch.run import Outcome
+from torch.run import FAILURES
 
 _TAIL_LINES = 5
 
@@ -62,7 +62,7 @@ class Telling:
     def _wants_tail(self, event: RunEnded | DaemonCrashLooping) -> bool:
         if isinstance(event, DaemonCrashLooping) or self._all_tails:
             return True
-        return event.ending.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
+        return event.ending.outcome in FAILURES
 
     def fault(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A fault of ours in a callback: said with its place, and the service goes on."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import NamedTuple
 
+from torch.history.outcomes import RAN
 from torch.history.query import RunRow
 from torch.history.reader import reading
 
 _COLUMNS = ", ".join(field.name for field in fields(RunRow))
-_RAN = "(outcome IS NULL OR outcome NOT IN ('skipped', 'missed'))"  # of the index run_ran_by_task
 _MOST_ALIVE = 300
 """Runs of a task that are looked at for those that lived at an instant, newest first."""
 
@@ -39,7 +39,7 @@ def runs_before(path: str, task: str, at: float) -> list[RunRow]:
     or missed."""
     last = "SELECT seq FROM run WHERE recorded_at <= ? ORDER BY recorded_at DESC LIMIT 1"
     sql = (
-        f"SELECT {_COLUMNS} FROM run WHERE task = ? AND {_RAN} AND seq <= ? "
+        f"SELECT {_COLUMNS} FROM run WHERE task = ? AND {RAN} AND seq <= ? "
         "ORDER BY seq DESC LIMIT ?"
     )
     with reading(path) as db:

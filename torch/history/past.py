@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from torch.clock import FireTime
 from torch.history import notices
+from torch.history.outcomes import RAN
 from torch.run import Ending, Outcome, Run, State, Trigger
 from torch.schedule.record import Paused, Posted, Trouble
 
@@ -140,7 +141,7 @@ def newest_ends(
     """Each task's newest run that has ended, how and when; not what was skipped or missed."""
     sql = (
         f"SELECT {_RUN}, outcome, exit_code, signal, reason, ended_at FROM run WHERE task = ? "
-        "AND (outcome IS NULL OR outcome NOT IN ('skipped', 'missed')) AND state = 'finished' "
+        f"AND {RAN} AND state = 'finished' "
         "ORDER BY seq DESC LIMIT 1"
     )
     found = {}

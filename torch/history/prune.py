@@ -13,6 +13,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from torch.history.outcomes import RAN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -31,9 +33,9 @@ class Slice:
     after: int | None
 
 
-_NEWER_END = """EXISTS (
+_NEWER_END = f"""EXISTS (
     SELECT 1 FROM run AS n WHERE n.task = r.task AND n.seq > r.seq
-    AND (outcome IS NULL OR outcome NOT IN ('skipped', 'missed')) AND n.state = 'finished')"""
+    AND {RAN} AND n.state = 'finished')"""
 _NEWER_FIRE = """EXISTS (
     SELECT 1 FROM run AS n WHERE n.task = r.task AND n.fire_time > r.fire_time)"""
 _GONE = """coalesce((

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch.clock import rfc3339
+from torch.history.outcomes import BAD, RAN
 from torch.history.reader import reading
-from torch.run import lateness
+from torch.run import NO_TROUBLE, lateness
 
 _COLUMNS = (
     "id task fire_time last_fire count trigger attempt state outcome exit_code signal reason "
     "pid started_at ended_at version not_before fate max_rss cpu_seconds due_at"
 )
-_BAD = "outcome NOT IN ('succeeded', 'skipped')"  # the words of the indexes run_bad…
-_RAN = "(outcome IS NULL OR outcome NOT IN ('skipped', 'missed'))"  # those of run_ran_by_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +89,8 @@ def runs(
     `unfinished`: what runs or waits. `since` and `until` (exclusive) are of the recording."""
     where: list[str] = ["1"]
     values: list[object] = []
-    if bad_only or (outcomes and not {"succeeded", "skipped"} & {*outcomes}):
-        where.append(_BAD)
+    if bad_only or (outcomes and NO_TROUBLE.isdisjoint(outcomes)):
+        where.append(BAD)
     if unfinished:
         where.append("state <> 'finished'")
     names = [*tasks, *([] if task is None else [task])]
@@ -141,7 +140,7 @@ def known_tasks(path: str) -> list[str]:
 
 def newest_ids(path: str, limit: int) -> list[str]:
     """The newest runs' ids, newest first; not of what never became a run."""
-    sql = f"SELECT id FROM run WHERE {_RAN} ORDER BY seq DESC LIMIT ?"
+    sql = f"SELECT id FROM run WHERE {RAN} ORDER BY seq DESC LIMIT ?"
     with reading(path) as db:
         return [run_id for (run_id,) in db.execute(sql, (limit,))]
 
@@ -154,7 +153,7 @@ def find(path: str, run_id: str) -> RunRow | None:
 
 def newest(path: str, tasks: tuple[str, ...]) -> dict[str, RunRow]:
     """Each task's newest row that was or is a run; tasks that never ran are absent."""
-    sql = f"SELECT {_select()} FROM run WHERE task = ? AND {_RAN} ORDER BY seq DESC LIMIT 1"
+    sql = f"SELECT {_select()} FROM run WHERE task = ? AND {RAN} ORDER BY seq DESC LIMIT 1"
     found = {}
     with reading(path) as db:
         for task in tasks:

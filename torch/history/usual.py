@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 
+from torch.history.outcomes import RAN
 from torch.history.reader import reading
 
 _NEWEST = 15
@@ -22,7 +23,7 @@ def durations(path: str, tasks: Iterable[str]) -> dict[str, float]:
     one are absent."""
     sql = (
         "SELECT ended_at - started_at FROM (SELECT outcome, started_at, ended_at FROM run "
-        "WHERE task = ? AND (outcome IS NULL OR outcome NOT IN ('skipped', 'missed')) "
+        f"WHERE task = ? AND {RAN} "
         "ORDER BY seq DESC LIMIT ?) "
         "WHERE outcome = 'succeeded' AND started_at IS NOT NULL AND ended_at >= started_at LIMIT ?"
     )

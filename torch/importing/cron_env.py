@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from torch.importing import exports
+from torch.importing.crons import Cron
 from torch.importing.draft import Original, Remark, Value
 from torch.zone import is_zone
 
@@ -55,6 +56,7 @@ class Environment:
     """The settings in force at a line. `unused` are those that no task has had yet."""
 
     original: Original
+    cron: Cron = Cron.DEBIAN
     settings: dict[str, Setting] = field(default_factory=dict)
     unused: dict[int, Setting] = field(default_factory=dict)
 
@@ -64,8 +66,8 @@ class Environment:
         if not _NAME.fullmatch(name) or name.startswith("TORCH_"):
             original.unmapped(line, source, f"'{name}' cannot be the name of a variable in a task")
         elif name == "LOGNAME":
-            original.add(Remark((f"{source.strip()}: cron takes no notice of it",)))
-        elif name == "CRON_TZ" and not is_zone(value):
+            original.add(Remark((f"{source.strip()}: cron ignores it",)))
+        elif name == "CRON_TZ" and self.cron is not Cron.DEBIAN and not is_zone(value):
             original.unmapped(line, source, f"'{value}' is not a time zone of this host")
         elif name == "SHELL" and not value.startswith("/"):
             original.unmapped(line, source, "SHELL is not an absolute path")
@@ -73,7 +75,7 @@ class Environment:
             original.unmapped(line, source, "HOME is not an absolute path")
         else:
             self.settings[name] = self.unused[line] = setting
-            if said := _review(setting):
+            if said := _review(setting, self.cron):
                 original.add(Remark((said,), review=True))
 
     def keys(self, command: str, user: str) -> tuple[dict[str, Value], str]:
@@ -81,7 +83,7 @@ class Environment:
         keys: dict[str, Value] = {}
         env: dict[str, str] = {}
         for name, setting in self.settings.items():
-            if name == "CRON_TZ":
+            if name == "CRON_TZ" and self.cron is not Cron.DEBIAN:
                 keys["timezone"] = setting.value
             elif name == "SHELL":
                 if setting.value != SHELL:
@@ -106,7 +108,7 @@ class Environment:
         return self.settings["SHELL"].value if "SHELL" in self.settings else SHELL
 
 
-def _review(setting: Setting) -> str:
+def _review(setting: Setting, cron: Cron) -> str:
     """What a person should know of a setting, '' for most."""
     name, value = setting.name, setting.value
     written = f"{name}={value if len(value) <= 200 else value[:200] + '…'}"
@@ -126,8 +128,14 @@ def _review(setting: Setting) -> str:
             f"{written}: a variable for the commands alone, as in cron; the times are in the "
             "host's zone. 'timezone' would change that"
         )
+    if name == "CRON_TZ" and cron is Cron.DEBIAN:
+        return (
+            f"{written}: Debian's cron ignores it, so the times stay in the host's zone. If it is "
+            "cronie's crontab (Red Hat, SUSE, Arch), import with --cron cronie: it becomes "
+            "'timezone'"
+        )
     if name == "CRON_TZ":
-        return f"{written}: cronie reads the times in this zone, Debian's cron does not"
+        return f"{written}: {cron} reads the times under it in this zone, and so does Torch"
     if name in ("RANDOM_DELAY", "START_HOURS_RANGE"):
         jitter = f"; 'jitter: {value}m' is what it does there" if value.isdecimal() else ""
         return f"{written}: cronie and anacron know it, Debian's cron does not{jitter}"

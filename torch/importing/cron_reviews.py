@@ -9,12 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from torch.importing import privileges
+from torch.importing import guards, privileges
 from torch.importing.draft import Draft
 from torch.importing.user_column import Layout
-
-_GUARD = re.compile(r"\s*(?:\[\s|test\s|command\s+-v\s|which\s|type\s)[^|;{}\n]*?&&")
-"""A command that begins with a question and goes on only if the answer is yes."""
 
 
 def of_command(text: str, command: str, data: str, user: str) -> list[str]:
@@ -30,11 +27,7 @@ def of_command(text: str, command: str, data: str, user: str) -> list[str]:
         said.append("anacron does the same work where it is installed; keep one of the two")
     if re.search(r"\brun-parts\b", command):
         said.append("it runs every script of a folder; each of them could be a task of its own")
-    if _GUARD.match(command):
-        said.append(
-            "where its guard says no it exits with an error, which cron ignores and Torch does "
-            "not: the run fails; 'success_codes: [0, 1, 127]' takes that for good"
-        )
+    said += guards.review(command)
     if "/run/systemd/system" in command:
         said.append("it does nothing under systemd, where a timer of its package does the work")
     return said + privileges.review(command, user)

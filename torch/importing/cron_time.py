@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 
 from torch.errors import ExpressionError
+from torch.importing import supercronic
+from torch.importing.cron_entry import Form
 from torch.schedule.expression import Expression
 
 _MACROS = frozenset("reboot yearly annually monthly weekly daily midnight hourly".split())
@@ -28,23 +30,42 @@ def _field(value: str) -> re.Pattern[str]:
 _FIELDS = (_field(_NUMBER), _field(_NUMBER), _field(_NUMBER), _field(_NAMED), _field(_NAMED))
 
 
-def schedule(text: str) -> tuple[str, tuple[str, ...]]:
+_FREEBSD = {"@every_minute": "* * * * *", "@every_second": "* * * * * *"}
+
+
+def schedule(text: str, form: Form = Form.CRON) -> tuple[str, tuple[str, ...]]:
     """(the expression for a task file, reviews). Raises ExpressionError."""
     words = text.split()
+    if form in (Form.YEAR, Form.SECOND_AND_YEAR):
+        words, reviews = supercronic.expression(words)
+    elif form is Form.SECOND:
+        reviews = [
+            f"'{text}' is read as six fields with the second in front; Debian's cron and "
+            f"supercronic would take '{words[5]}' for the command"
+        ]
+    elif text in _FREEBSD:
+        words, reviews = _FREEBSD[text].split(), [f"only FreeBSD's cron knows {text}"]
+    else:
+        reviews = []
     # Only looked at: H needs a name, which the task has not yet.
     Expression.parse(" ".join(words), name="any")
-    return " ".join(words), tuple(_reviews(words))
+    return " ".join(words), tuple(reviews or _reviews(words))
 
 
-def is_time(text: str) -> bool:
+def is_time(text: str, form: Form = Form.CRON) -> bool:
     try:
-        schedule(text)
+        schedule(text, form)
     except ExpressionError:
         return False
     return True
 
 
 def _reviews(words: list[str]) -> list[str]:
+    if words[0].lower() == "@every":
+        return [
+            f"Debian's cron does not know @every; Go's schedulers count it from their start, "
+            f"here it fires at whole multiples of {words[1]} since 1970"
+        ]
     if words[0].startswith("@"):
         known = words[0][1:] in _MACROS
         return [] if known else [f"Debian's cron does not know {words[0]}"]

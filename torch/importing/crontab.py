@@ -1,8 +1,8 @@
 """A crontab -> drafts of tasks. The reference is Debian's cron (`crontab(5)`, 3.0pl1-162).
 
-Owns the lines: which is an entry, a setting, a comment. What a setting means is `cron_env`'s, a
-time `cron_time`'s, a percent sign `percent`'s. Must not know the host: homes and users are
-arguments.
+Owns the lines: which is an entry, a setting, a comment. How many fields an entry has is
+`cron_entry`'s, what a setting means `cron_env`'s, a time `cron_time`'s, a percent sign
+`percent`'s. Must not know the host: homes and users are arguments.
 
 Rules:
 - A setting holds for the lines under it, as in cron.
@@ -19,23 +19,27 @@ from dataclasses import dataclass, field, replace
 
 from torch.errors import ExpressionError
 from torch.importing import (
+    anacrontab,
     cron_comments,
+    cron_entry,
     cron_env,
     cron_time,
     exports,
     naming,
     percent,
+    supercronic,
     user_column,
 )
+from torch.importing.cron_entry import Form
 from torch.importing.cron_reviews import notes, of_command
+from torch.importing.crons import Cron
 from torch.importing.draft import Draft, Original, Remark, Value
 from torch.importing.proof import refusal
 from torch.importing.user_column import Layout
 
-_MACRO = re.compile(r"(@[^ \t]*)[ \t]*(.*)", re.DOTALL)
-_FIVE = re.compile(r"((?:[^ \t]+[ \t]+){4}[^ \t]+)[ \t]*(.*)", re.DOTALL)
 _WORD = re.compile(r"([^ \t]+)[ \t]*(.*)", re.DOTALL)
 _FIELDS = 5
+_SUPERCRONIC = (Form.YEAR, Form.SECOND_AND_YEAR)
 _LONGEST = 998  # characters of a command, in Debian's cron
 
 
@@ -47,22 +51,27 @@ class Host:
     home: Callable[[str], str | None] = field(default=lambda _: None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
-    time: str
-    rest: str
-    quiet: bool  # a leading - : cron does not log the line
-
-
 def read(
-    data: bytes, *, file: str, host: Host, column: bool | None = None, owner: str = ""
+    data: bytes,
+    *,
+    file: str,
+    host: Host,
+    column: bool | None = None,
+    owner: str = "",
+    cron: Cron = Cron.DEBIAN,
 ) -> Original:
-    """The pieces of a crontab. `column` says whether it has a user column, None: guess."""
-    return _Reader(data, file, host, column, owner).original
+    """The pieces of a crontab. `column` says whether it has a user column, None: guess.
+
+    `cron` is whose crontab it is; lines with years make it supercronic's. Raises TaskFileError
+    for an anacrontab.
+    """
+    return _Reader(data, file, host, column, owner, cron).original
 
 
 class _Reader:
-    def __init__(self, data: bytes, file: str, host: Host, column: bool | None, owner: str) -> None:
+    def __init__(
+        self, data: bytes, file: str, host: Host, column: bool | None, owner: str, cron: Cron
+    ) -> None:
         self.original = Original(file)
         self._host = host
         text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
@@ -73,8 +82,13 @@ class _Reader:
         else:
             self._unended = len(self._lines)
         self._strip_returns()
+        anacrontab.refuse(self._lines, file)
+        self._entries = self._parse()
+        if any(entry.form in _SUPERCRONIC for entry in self._entries.values()):
+            cron = Cron.SUPERCRONIC
+        self._cron = cron
         self._layout = self._lay_out(column, owner)
-        self._environment = cron_env.Environment(self.original)
+        self._environment = cron_env.Environment(self.original, cron)
         self._above: list[str] = []
         for number, line in enumerate(self._lines, 1):
             self._read(number, line)
@@ -82,12 +96,23 @@ class _Reader:
         self._tell_unused()
         self._note()
 
+    def _parse(self) -> dict[int, cron_entry.CronEntry]:
+        """The entries by line, those that no time is read in left out."""
+        found = {}
+        for number, line in enumerate(self._lines, 1):
+            if line.strip() and line.lstrip(" \t")[:1] != "#" and not cron_env.read(line):
+                entry = cron_entry.read(line)
+                if entry is not None:
+                    found[number] = entry
+        return found
+
     def _strip_returns(self) -> None:
-        ends = [line.endswith("\r") for line in self._lines]
-        if ends and all(ends):
-            self._lines = [line[:-1] for line in self._lines]
+        # A last line without a line end has lost its CR too.
+        ended = self._lines[: -1 if self._unended else None]
+        if ended and all(line.endswith("\r") for line in ended):
+            self._lines = [line.removesuffix("\r") for line in self._lines]
             self.original.note(
-                "the lines ended in CR LF; cron hands the CR to the command, here it is left out"
+                "the lines ended in CR LF; cron passes the CR to the command, here it is left out"
             )
 
     def _lay_out(self, column: bool | None, owner: str) -> Layout:
@@ -105,11 +130,8 @@ class _Reader:
 
     def _sixth_words(self) -> list[str]:
         words = []
-        for line in self._lines:
-            if not line.strip() or line.lstrip(" \t")[:1] == "#" or cron_env.read(line):
-                continue
-            entry = _entry(line)
-            if entry is not None and cron_time.is_time(entry.time):
+        for entry in self._entries.values():
+            if cron_time.is_time(entry.time, entry.form):
                 found = _WORD.match(entry.rest)
                 words.append(found[1] if found and found[2] else "")
         return words
@@ -137,7 +159,7 @@ class _Reader:
         while lines and not lines[-1].strip():
             lines = lines[:-1]
         if lines:
-            self.original.add(Remark(tuple(lines)))
+            self.original.add(Remark(tuple(map(cron_comments.kept, lines))))
 
     def _read_entry(self, number: int, line: str) -> None:
         stay, description = cron_comments.split(self._above)
@@ -154,12 +176,12 @@ class _Reader:
 
     def _draft(self, number: int, line: str, description: str) -> Draft | str:
         """The task of a line, or why it is none."""
-        entry = _entry(line)
+        entry = self._entries.get(number)
         if entry is None:
             count = len(line.split())
             return f"it has {count} of the {_FIELDS} fields and no command"
         try:
-            schedule, reviews = cron_time.schedule(entry.time)
+            schedule, reviews = cron_time.schedule(entry.time, entry.form)
         except ExpressionError as error:
             return cron_time.reason(error)
         user, text = self._layout.owner, entry.rest
@@ -170,7 +192,9 @@ class _Reader:
             return "it has a user, but no command" if user and self._layout.column else (
                 "it has no command"
             )  # fmt: skip
-        command, data = percent.split(text)
+        command, data = (
+            (text, "") if self._cron is Cron.SUPERCRONIC else percent.split(text)
+        )  # fmt: skip
         other = "" if user == "root" else user
         settings, inside = self._environment.keys(command, other)
         shell = self._environment.shell()
@@ -196,7 +220,9 @@ class _Reader:
         if entry.quiet:
             said.append("the - before the time kept some crons (not Debian's) from logging it")
         if number == self._unended:
-            said.append("cron takes no notice of a last line without a line end")
+            said.append("cron ignores a last line without a line end")
+        if line.endswith("\r"):
+            said.append("the line ends in CR LF: cron passes the CR to the command, as here")
         if len(text) > _LONGEST:
             said.append(f"Debian's cron refuses a command of more than {_LONGEST} characters")
         keys |= settings
@@ -228,15 +254,10 @@ class _Reader:
             (draft,) = drafts
             at = self.original.pieces.index(draft)
             self.original.pieces[at] = replace(draft, names=(name, *draft.names))
+        if self._cron is Cron.SUPERCRONIC and drafts:
+            self.original.note(supercronic.NOTE)
         for note in notes(drafts, self._layout):
             self.original.note(note)
-
-
-def _entry(line: str) -> _Entry | None:
-    text = line.lstrip(" \t")
-    quiet = text.startswith("-")
-    found = (_MACRO if text.startswith("@") else _FIVE).match(text[quiet:])
-    return _Entry(time=found[1], rest=found[2], quiet=quiet) if found else None
 
 
 def _unreadable(line: str) -> str:

@@ -60,11 +60,15 @@ Piece = Draft | Remark | Unmapped
 
 @dataclass(slots=True)
 class Original:
-    """One file as it was read: its pieces in their order, and what is to be said once."""
+    """One file as it was read: its pieces in their order, and what is to be said once.
+
+    `heading` is what stands above its pieces if there are several files, '' its name.
+    """
 
     file: str
     pieces: list[Piece] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    heading: str = ""
 
     def add(self, piece: Piece) -> None:
         self.pieces.append(piece)

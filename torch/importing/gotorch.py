@@ -58,7 +58,7 @@ _NOTES = (
 
 def _decode(data: bytes, file: str) -> str:
     try:
-        return data.decode("utf-8").removeprefix("\ufeff")
+        return data.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise _no_json(file, line, f"the byte 0x{data[error.start]:02x} is not UTF-8") from error

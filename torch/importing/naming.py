@@ -17,7 +17,9 @@ _LOOK = 2000
 
 _WORDS = 100  # the same of a list
 
-_LENGTH = 64
+LENGTH = 64
+"""Most characters of a name."""
+
 _ARGUMENT = 24  # characters of an argument that tell two names apart
 
 _BESIDE = frozenset(
@@ -53,8 +55,8 @@ def candidates(command: str | Sequence[str]) -> tuple[str, ...]:
 
 def clean(text: str) -> str:
     """The text as the rule for names has it, or ''."""
-    text = re.sub(r"[^A-Za-z0-9._-]+", "-", text[: 4 * _LENGTH], flags=re.ASCII)
-    return re.sub(r"-{2,}", "-", text).lstrip("-._")[:_LENGTH].rstrip("-._")
+    text = re.sub(r"[^A-Za-z0-9._-]+", "-", text[: 4 * LENGTH], flags=re.ASCII)
+    return re.sub(r"-{2,}", "-", text).lstrip("-._")[:LENGTH].rstrip("-._")
 
 
 def unique(wanted: Sequence[Sequence[str]]) -> list[str]:
@@ -78,7 +80,7 @@ def _free(name: str, taken: dict[str, int]) -> str:
     count, free = taken.get(name.lower(), 0), name
     while free.lower() in taken:
         count += 1
-        free = f"{name[: _LENGTH - 8]}-{count + 1}"
+        free = f"{name[: LENGTH - 8]}-{count + 1}"
     taken[name.lower()] = count
     taken.setdefault(free.lower(), 0)
     return free

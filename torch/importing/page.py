@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from torch.errors import Problem, TaskFileError
 from torch.importing import naming, yaml_text
 from torch.importing.draft import Draft, Original, Remark, Unmapped, Value
-from torch.importing.proof import refusal, task_lines
+from torch.importing.proof import group_lines, refusal, task_lines
 from torch.taskfile.nodes import ENTRIES
 from torch.taskfile.parse import parse
 from torch.taskfile.problems import spaced
@@ -42,11 +43,17 @@ class _Task:
     keys: dict[str, Value]
 
 
-def compose(originals: Sequence[Original], *, origin: str, hosts: tuple[str, ...] = ()) -> Imported:
+def compose(
+    originals: Sequence[Original],
+    *,
+    origin: str,
+    hosts: tuple[str, ...] = (),
+    groups: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> Imported:
     """The task file of what was read. `origin` says where it comes from, for the first lines.
 
-    `hosts` is put on every task that has none. Raises TaskFileError when the whole is refused
-    (too many tasks, too large).
+    `hosts` is put on every task that has none; `groups` are those that tasks name.
+    Raises TaskFileError when the whole is refused (too many tasks, too large).
     """
     drafts = [draft for original in originals for draft in original.drafts()]
     if len(drafts) > ENTRIES:
@@ -58,7 +65,7 @@ def compose(originals: Sequence[Original], *, origin: str, hosts: tuple[str, ...
         keys: dict[str, Value] = {"name": name, **draft.keys}
         if hosts:
             keys.setdefault("hosts", hosts)
-        if reason := refusal(keys):
+        if reason := refusal(keys, groups):
             refused[id(draft)] = reason
         else:
             tasks[id(draft)] = _Task(draft, keys)
@@ -66,6 +73,8 @@ def compose(originals: Sequence[Original], *, origin: str, hosts: tuple[str, ...
     body, unmapped = _body(originals, tasks, refused, shared)
     notes = list(dict.fromkeys(note for original in originals for note in original.notes))
     lines = [*_head(origin, notes), "version: 1", ""]
+    if groups:
+        lines += [*group_lines(groups), ""]
     if shared:
         lines += ["defaults:", *task_lines(shared, "  "), ""]
     lines += ["tasks:" if tasks else "tasks: []", *body]
@@ -109,7 +118,7 @@ def _body(
     unmapped: list[Unmapped] = []
     for original in originals:
         if len(originals) > 1:
-            lines += [*yaml_text.comment(f"── {original.file} ──", "  "), ""]
+            lines += [*yaml_text.comment(f"── {original.heading or original.file} ──", "  "), ""]
         for piece in original.pieces:
             if isinstance(piece, Draft) and id(piece) in refused:
                 reason = refused[id(piece)]

@@ -6,6 +6,7 @@ Owns the order of keys. A task that is refused has its reason from that reader, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from torch.errors import TaskFileError
 from torch.importing import yaml_text
@@ -26,9 +27,19 @@ def task_lines(keys: Mapping[str, Value], indent: str) -> list[str]:
     ]
 
 
-def refusal(keys: Mapping[str, Value]) -> str:
+def group_lines(groups: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The top-level key `groups`; no lines without one."""
+    if not groups:
+        return []
+    return ["groups:", *(each for name in groups for each in yaml_text.entry(
+        name, groups[name], "  "))]  # fmt: skip
+
+
+def refusal(
+    keys: Mapping[str, Value], groups: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> str:
     """Why the reader of task files would not take a task of these keys, or ''."""
-    lines = ["tasks:", "  - " + "\n".join(task_lines(keys, "    ")).lstrip()]
+    lines = [*group_lines(groups), "tasks:", "  - " + "\n".join(task_lines(keys, "    ")).lstrip()]
     try:
         parse("\n".join([*lines, ""]).encode(), file="", host_zone="UTC")
     except TaskFileError as error:

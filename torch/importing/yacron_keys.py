@@ -37,6 +37,10 @@ ENVIRONMENT = (
     "yacron gives its own environment and folder to commands; Torch a clean one and /. 'env', "
     "'env_file' and 'cwd' set them."
 )
+REBOOT = (
+    "yacron ran it at each of its own starts; here it runs once per boot of the host, when the "
+    "first service of the boot starts. What is to run at all times is 'type: daemon'"
+)
 KEPT = "all output of a command is kept in files here, the tail of it: 'output', torch logs TASK."
 
 
@@ -44,6 +48,7 @@ KEPT = "all output of a command is kept in files here, the tail of it: 'output',
 class Keys:
     """What an entry becomes."""
 
+    name: str = ""  # as it stands there
     names: tuple[str, ...] = ()
     keys: dict[str, Value] = field(default_factory=dict)
     reviews: list[str] = field(default_factory=list)
@@ -60,6 +65,7 @@ def read(entry: Mapping) -> Keys:
     if not truth_of(entry.get("enabled"), "enabled", default=True):
         found.keys["enabled"] = False
     name = text_of(entry, "name") or ""
+    found.name = name
     cleaned = naming.clean(name)
     if name and cleaned != name:
         found.reviews.append(f"its name was '{name}'")
@@ -143,7 +149,8 @@ def _times(entry: Mapping, found: Keys) -> None:
     found.keys["schedule"] = expression
     found.reviews += reviews
     zone = text_of(entry, "timezone")
-    if expression == "@reboot":
+    if expression.lower() == "@reboot":
+        found.reviews.append(REBOOT)
         return
     if zone:
         found.keys["timezone"] = zone

@@ -25,7 +25,11 @@ def text_of(entry: Mapping, key: str) -> str | None:
 def scalar_of(node: nodes.Node, key: str) -> str:
     if not isinstance(node, Scalar):
         raise NotATask(f"{key} is not a single value")
-    return "" if node.plain and node.text in ("", "~", "null") else node.text
+    return "" if is_nothing(node) else node.text
+
+
+def is_nothing(node: nodes.Node) -> bool:
+    return isinstance(node, Scalar) and node.plain and node.text in ("", "~", "null")
 
 
 def truth_of(node: nodes.Node | None, key: str, *, default: bool = False) -> bool:

@@ -5,8 +5,9 @@ Owns its pace. Orders come on standard input, one JSON object a line:
 patterns: no longer), `{"run", "complete": true, "cut"}` says that it will not grow any more, and
 how many bytes it lost at its head. Finds go to standard output:
 `{"task", "run", "pattern", "lines", "count", "offset"}`, at most one a second for each pattern of
-a run; `{"run", "over": true}` says that a complete file was looked at to its end. The process
-ends when its input does: with the service. It runs at a low priority, so that no task waits for
+a run; `{"run", "over": true}` says that a complete file was looked at to its end. A `{"ping"}` is
+answered with `{"pong"}`, which is also said unasked while there is much to read. The process ends
+when its input does: with the service. It runs at a low priority, so that no task waits for
 it, and what a hostile output could do is done to it and not to the service.
 """
 
@@ -16,9 +17,10 @@ import json
 import os
 import select
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from torch.clock import SystemClock
+from torch.clock import Clock, SystemClock
 from torch.matching.following import Following
 from torch.matching.patterns import BadPattern, Pattern
 
@@ -27,6 +29,9 @@ PACE = 0.5
 
 SAYING = 1.0
 """Seconds between two finds of one pattern that are said: what is found meanwhile is counted."""
+
+SHOWN = 2.0
+"""Seconds between two signs of life in a round."""
 
 ROUND = 16
 """Pieces of one file before the others have their turn."""
@@ -42,6 +47,9 @@ class Rounds:
 
     def order(self, line: bytes) -> None:
         wanted: dict[str, Any] = json.loads(line)
+        if "ping" in wanted:
+            say(pong=wanted["ping"])
+            return
         run = wanted["run"]
         if wanted.get("complete"):
             if run in self._files:
@@ -66,9 +74,11 @@ class Rounds:
             self._files[run] = Following(wanted["path"], patterns)
             self._tasks[run] = wanted["task"]
 
-    def go(self, mono: float, *, last: bool = False) -> bool:
+    def go(
+        self, mono: float, *, last: bool = False, between: Callable[[], None] = lambda: None
+    ) -> bool:
         """One round over all files; True: at least one has more to be read right away. `last`:
-        of those that are complete, and what was found is said at once."""
+        of those that are complete, and what was found is said at once. `between` two pieces."""
         more = False
         for run, file in list(self._files.items()):
             complete = run in self._complete
@@ -77,6 +87,7 @@ class Rounds:
             goes_on = False
             for _ in range(ROUND):
                 goes_on = file.read_on(complete=complete)
+                between()
                 if not goes_on:
                     break
             over = complete and not goes_on
@@ -111,9 +122,24 @@ def say(**values: Any) -> None:
     sys.stdout.flush()
 
 
+class Alive:
+    """Says so, now and then, while a round is too long for a ping to be read."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._said_at = clock.now().mono
+
+    def show(self) -> None:
+        mono = self._clock.now().mono
+        if mono - self._said_at >= SHOWN:
+            self._said_at = mono
+            say(pong=0)
+
+
 def main() -> None:
     os.set_blocking(0, False)
     rounds, clock = Rounds(), SystemClock()
+    alive = Alive(clock)
     rest = b""
     more = False
     while True:
@@ -122,13 +148,13 @@ def main() -> None:
         if ready:
             data = os.read(0, 65_536)
             if not data:
-                while rounds.go(clock.now().mono, last=True):
+                while rounds.go(clock.now().mono, last=True, between=alive.show):
                     pass
                 return
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 rounds.order(line)
-        more = rounds.go(clock.now().mono)
+        more = rounds.go(clock.now().mono, between=alive.show)
 
 
 if __name__ == "__main__":

@@ -89,8 +89,8 @@ def boot_id() -> str:
         return file.read().strip()
 
 
-def stat(pid: int) -> Stat | None:
-    """/proc/PID/stat; the name may hold spaces and brackets, so fields count from its end."""
+def fields_of(pid: int) -> tuple[str, list[str]] | None:
+    """What `split` says of /proc/PID/stat; None for a process that is gone."""
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -99,9 +99,21 @@ def stat(pid: int) -> Stat | None:
             os.close(fd)
     except OSError:
         return None
+    return split(text)
+
+
+def split(text: str) -> tuple[str, list[str]] | None:
+    """The name, and the fields behind it, from the state (the third) on. The name may hold spaces
+    and brackets, so fields count from its end."""
     head, _, tail = text.rpartition(")")
     fields = tail.split()
-    return Stat(head.partition("(")[2], fields) if len(fields) >= 20 else None
+    return (head.partition("(")[2], fields) if len(fields) >= 22 else None
+
+
+def stat(pid: int) -> Stat | None:
+    """None for a process that is gone."""
+    found = fields_of(pid)
+    return None if found is None else Stat(*found)
 
 
 def table(passed: set[int] | None = None) -> dict[int, Stat]:

@@ -16,11 +16,10 @@ from torch import zone
 from torch.clock import rfc3339
 from torch.event import Event
 from torch.report.text import count, duration, harmless, json_line, logfmt_value
-from torch.run import Ending, Outcome, Run, Trigger
+from torch.run import NO_TROUBLE, Ending, Outcome, Run, Trigger
 
 INFO, WARN, ERROR = "info", "warn", "error"
 _INSTANTS = ("first", "last", "watermark", "until")
-_GOOD = (Outcome.SUCCEEDED, Outcome.SKIPPED)
 
 
 def sentence(event: Event) -> str:
@@ -114,7 +113,7 @@ def sentence(event: Event) -> str:
 def level(event: Event) -> str:
     match event:
         case facts.RunEnded(ending=ending):
-            return INFO if ending.outcome in (*_GOOD, Outcome.KILLED) else WARN
+            return INFO if ending.outcome in NO_TROUBLE | {Outcome.KILLED} else WARN
         case facts.ReloadRefused() | facts.HistoryFailed() | facts.ProcessesSurvived():
             return ERROR
         case facts.RunNotStarted() | facts.DaemonCrashLooping() | facts.PartFailed():

@@ -227,7 +227,7 @@ def _read_macro(text: str) -> Plan | int | None:
     if word not in known:
         raise ExpressionError(
             f"unknown macro {fields.short(word)}",
-            hint=fields.nearest(word, known) or f"known are {', '.join(known)}",
+            hint=fields.meant(word, known) or f"known are {', '.join(known)}",
         )
     if rest:
         raise ExpressionError(f"{word} stands alone", hint="remove what follows it")

@@ -25,6 +25,7 @@ from functools import lru_cache
 from typing import NoReturn
 
 from torch.errors import ExpressionError
+from torch.nearest import nearest
 from torch.schedule import misplaced
 
 Range = tuple[int, int, int]
@@ -223,19 +224,17 @@ def _refuse_word(kind: Kind, item: str, text: str) -> NoReturn:
     if not text.isalpha() or not kind.names:
         hint = misplaced.LETTERS if text.endswith(("l", "w")) or "#" in text else ""
         _refuse(kind, item, "is not a whole number", hint, part=text)
-    hint = misplaced.LETTERS if text in ("l", "w", "lw") else nearest(text, kind.names)
+    hint = misplaced.LETTERS if text in ("l", "w", "lw") else meant(text, kind.names)
     for other in (MONTH, WEEKDAY):
         if not hint and text in other.names:
             hint = f"{text} is a {other.name}; the order is ... day month weekday"
     _refuse(kind, item, "is not a name of this field", hint, part=text)
 
 
-def nearest(word: str, known: tuple[str, ...]) -> str:
+def meant(word: str, known: tuple[str, ...]) -> str:
     """'did you mean ...?' for a word near one of `known`, '' for none."""
-    import difflib  # only a refusal needs it
-
-    near = [word[:3]] if word[:3] in known else difflib.get_close_matches(word, known, 1)
-    return f"did you mean {near[0]}?" if near else ""
+    near = word[:3] if word[:3] in known else nearest(word, known)
+    return f"did you mean {near}?" if near else ""
 
 
 def short(text: str) -> str:

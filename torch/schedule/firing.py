@@ -116,7 +116,8 @@ class Firing:
     def expect(self, state: TaskState, since: FireTime) -> None:
         """Everything up to `since` is decided: the task's next fire is the first one after it."""
         state.since = since
-        state.next = timeline.next_fire(state.task.schedule, since) if may_fire(state) else None
+        fires = may_fire(state)
+        state.next = timeline.next_of_many(state.task.schedule, since) if fires else None
         self._heap.set(state.task.name, state.next)
 
     def _decide_task(self, state: TaskState, until: FireTime, now: Now, answer: Answer) -> None:

@@ -22,6 +22,7 @@ from torch.schedule.commands import Send
 from torch.schedule.deadlines import Deadline, Deadlines
 from torch.schedule.messages import Sent
 from torch.schedule.record import Delivery, Posted
+from torch.schedule.senders import FAILING, Senders
 from torch.schedule.snapshot import ChannelView
 
 BURST = 10
@@ -38,11 +39,6 @@ GIVEN_UP_AFTER = 3 * 86_400.0
 
 MOST_WAITING = 10_000
 """Notices that wait for one channel. Beyond it the oldest is given up."""
-
-AT_ONCE = 4
-"""Messages on their way at the same time: each is a process. A channel of which nobody knows yet
-whether it works never gets the last place, and one that fails neither of the last two: receivers
-that hang, however many, keep no message from a channel that works."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,8 +64,8 @@ class Line:
         self.refilled_at = now.mono
 
     def doubt(self) -> int:
-        """0: the last message was taken. 1: none was sent yet. 2: it fails."""
-        return 2 if self.failures else 1 if self.sent_at is None else 0
+        """0: the last message was taken. 1: none was sent yet. FAILING: it was not taken."""
+        return FAILING if self.failures else 1 if self.sent_at is None else 0
 
     def next_at(self) -> float:
         """The monotonic instant from which it may send."""
@@ -83,7 +79,7 @@ class Outbox:
         self._channels: Mapping[str, Channel] = {}
         self._lines: dict[str, Line] = {}
         self._open = False  # no file is in force yet, or we are stopping
-        self._away: set[str] = set()  # channels with a message on its way
+        self._senders = Senders()
         self._ready: dict[str, None] = {}  # channels that only lack a place, the longest first
 
     def channels(self) -> tuple[ChannelView, ...]:
@@ -142,9 +138,10 @@ class Outbox:
             self._send(line, now, answer)
 
     def due(self, name: str, now: Now, answer: Answer) -> None:
-        """A pause of the channel is over."""
+        """A pause of the channel is over, or a place is free for it."""
         if name in self._lines:
-            self._send(self._lines[name], now, answer)
+            self._ready.setdefault(name)
+            self._send_ready(now, answer)
 
     def sent(self, message: Sent, now: Now, answer: Answer) -> None:
         line = self._lines.get(message.channel)
@@ -153,7 +150,7 @@ class Outbox:
         tries = line.failures + 1
         batch = [line.queue[at] for at in range(line.away)]
         line.away = 0
-        self._away.discard(line.name)
+        self._senders.end(line.name)
         if not message.problem:
             line.failures, line.not_before, line.problem, line.since = 0, 0.0, "", None
             line.sent_at = now.wall
@@ -165,35 +162,47 @@ class Outbox:
             self._failed(line, batch, message, now, answer)
         if line.queue:
             self._ready.setdefault(line.name)
-        for each in sorted(map(self._line, self._ready), key=Line.doubt):  # a place is free
-            if len(self._away) >= AT_ONCE:
-                break
-            self._send(each, now, answer)
+        self._send_ready(now, answer)
 
     # ── sending ───────────────────────────────────────────────────────────────────────────
+
+    def _send_ready(self, now: Now, answer: Answer) -> None:
+        """Gives the places that are free to channels that wait for one."""
+        for line in sorted(map(self._line, self._ready), key=Line.doubt):
+            self._send(line, now, answer)
+            if line.name in self._ready:  # it asked to be woken; nor may those after it send
+                break
 
     def _send(self, line: Line, now: Now, answer: Answer) -> None:
         """Sends what is due on the channel, or asks to be woken when it may be."""
         channel = self._channels.get(line.name)
+        if self._open and not line.away:
+            if channel is None:
+                while line.queue:
+                    why = "its channel left the file"
+                    self._give_up(line, line.queue.popleft(), why, now, answer)
+            elif line.queue and self._is_due(line, now):
+                if not self._senders.has_place(line.doubt(), now.mono):
+                    self._ready.setdefault(line.name)  # the end of one of them comes here again
+                    if (soon := self._senders.next_place(now.mono)) is not None:
+                        self._deadlines.add(soon, Deadline.SEND, line.name)
+                    return
+                self._send_now(line, channel, now, answer)
         self._ready.pop(line.name, None)
-        if not self._open or line.away or not line.queue:
-            return
-        if channel is None:
-            while line.queue:
-                self._give_up(line, line.queue.popleft(), "its channel left the file", now, answer)
-            return
+
+    def _is_due(self, line: Line, now: Now) -> bool:
+        """Whether no pause keeps it from sending; the end of one is asked for."""
         line.refill(now)
         at = line.next_at()
         if at > now.mono:
             line.held = line.held or line.tokens < 1.0
             self._deadlines.add(at, Deadline.SEND, line.name)
-            return
-        if len(self._away) >= AT_ONCE - line.doubt():
-            self._ready[line.name] = None  # the end of one of them comes here again
-            return
+        return at <= now.mono
+
+    def _send_now(self, line: Line, channel: Channel, now: Now, answer: Answer) -> None:
         together = len(line.queue) > BURST or line.held
         line.away = len(line.queue) if together else 1
-        self._away.add(line.name)
+        self._senders.begin(line.name, line.doubt(), now.mono)
         line.held = False
         line.tokens -= 1.0
         batch = tuple(line.queue[at] for at in range(line.away))

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch.clock import FireTime
 from torch.schedule.heap import LazyHeap
@@ -46,6 +47,12 @@ def next_fire(schedule: Iterable[Schedule], after: FireTime) -> FireTime | None:
     """The earliest fire of any of the expressions after `after`; None if none ever fires."""
     times = [t for s in schedule if (t := s.next_epoch(after)) is not None]
     return FireTime(min(times)) if times else None
+
+
+@lru_cache(maxsize=256)
+def next_of_many(schedule: tuple[Schedule, ...], after: FireTime) -> FireTime | None:
+    """The same for tasks that are asked after together, as at a start: many share a schedule."""
+    return next_fire(schedule, after)
 
 
 def fires(schedule: tuple[Schedule, ...], after: FireTime, until: FireTime) -> Iterator[FireTime]:

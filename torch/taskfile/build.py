@@ -28,6 +28,9 @@ MERGED = 1_000_000
 EXPRESSIONS = 30_000
 """Most expressions of a file; one with H everywhere takes 60 µs to read."""
 
+_SHARED, _OWN = (str, tuple), ("name", "description")
+"""Values of which a service of ten thousand tasks holds each once: types, and keys of no use."""
+
 _DIGEST_DEFAULTS = {name: key.default for name, key in TASK_KEYS.items()}
 
 
@@ -55,8 +58,9 @@ class Builder:
         self._weights: dict[str, int] = {}  # of the values in `defaults`
         self._merged = 0
         self._expressions = 0
-        self._groups_here: dict[str, tuple[str, ...]] | None = None
+        self._owner: placement.Owner | None = None
         self._secrets = secrets.Search()
+        self._shared: dict[tuple[str, Any], Any] = {}  # one object for what many tasks say
 
     def read_defaults(self, node: Node) -> None:
         out = self._out
@@ -263,18 +267,19 @@ class Builder:
             lookalikes.warn(values["schedule"], schedule_places, self._out)
         if "success_codes" in values:
             values["success_codes"] = frozenset(values["success_codes"])
+        shared = self._shared
+        for key, value in values.items():
+            if type(value) in _SHARED and key not in _OWN:
+                values[key] = shared.setdefault((key, value), value)
         self.tasks.append(Task(**values, digest=digest, line=(node.at >> 24) + 1))
         self._nodes[name] = node
 
     def _is_mine(self, hosts: tuple[str, ...]) -> bool:
         if self._only_for is None or not hosts:
             return True
-        if self._groups_here is None:  # of each group one entry that matches, if one does
-            self._groups_here = {
-                name: tuple(e for e in members if placement.owns((e,), {}, self._only_for))[:1]
-                for name, members in self._out.groups.items()
-            }
-        return placement.owns(hosts, self._groups_here, self._only_for)
+        if self._owner is None:  # now the groups are known
+            self._owner = placement.Owner(self._out.groups, self._only_for)
+        return self._owner.owns(hosts)
 
 
 def _digest(values: dict[str, Any]) -> str:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 
 from torch.channel import Channel, Way, masked, why_no_webhook
+from torch.nearest import or_nearest
 from torch.task import Alert
 from torch.taskfile import rules
 from torch.taskfile.kinds import Key, Kind, is_text, read_text, wrong
 from torch.taskfile.nodes import Mapping, Node, Scalar, Sequence
-from torch.taskfile.problems import Collector, nearest, quoted
+from torch.taskfile.problems import Collector, quoted
 from torch.taskfile.records import entries, list_of, record
 from torch.taskfile.secrets import Search
 
@@ -86,7 +87,7 @@ def _read_channel(node: Node, out: Collector, name: str) -> Channel | None:
     if written in _WAYS:
         return _reached(Way(written), value, out, name, written)
     # 'command' is what a task has, so it is what people write here; no likeness would find it.
-    near = ", did you mean 'exec'?" if written == "command" else nearest(written, _WAYS)
+    near = ", did you mean 'exec'?" if written == "command" else or_nearest(written, _WAYS)
     hint = "" if near else "known are webhook, exec and apprise"
     message = f"unknown key {quoted(masked(written))} in {quoted(key)}{near}"
     out.error(place.at, written if near else key, message, hint)
@@ -148,7 +149,7 @@ def names(least: int = 1) -> Kind:
         for each in entries(node, out, key, "a list of channels of 'notify'"):
             text = read_text(each, out, key, "a list of channels of 'notify'")
             if text is not None and text not in out.channels:
-                near = nearest(text, tuple(out.channels)[:1000]) if out.errors < 100 else ""
+                near = or_nearest(text, tuple(out.channels)[:1000]) if out.errors < 100 else ""
                 hint = "" if near else "define it under 'notify' at the top of the file"
                 out.error(each.at, key, f"'{key}': unknown channel {quoted(text)}{near}", hint)
             found.append(text or "")

@@ -10,8 +10,9 @@ import re
 import sys
 from collections.abc import Iterable
 
+from torch.taskfile.file_keys import FILE_KEYS
 from torch.taskfile.groups import GROUPS, Group
-from torch.taskfile.keys import FILE_KEYS, TASK_KEYS
+from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.kinds import Key
 
 _HEAD = """\

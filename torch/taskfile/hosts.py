@@ -6,10 +6,11 @@ Owns where an address, a network or a group may stand in the file; what they mea
 
 from __future__ import annotations
 
+from torch.nearest import or_nearest
 from torch.taskfile import placement
 from torch.taskfile.kinds import Kind, is_text, read_text, wrong
 from torch.taskfile.nodes import Mapping, Node, Sequence
-from torch.taskfile.problems import Collector, nearest, quoted, visible
+from torch.taskfile.problems import Collector, quoted, visible
 from torch.taskfile.records import entries
 from torch.taskfile.rules import STRINGS
 
@@ -46,7 +47,7 @@ def _check_range(text: str, at: int, out: Collector, key: str) -> bool:
     except placement.BadEntry as bad:
         message, hint = visible(bad.message), bad.hint
         if message.endswith("nor a group"):
-            near = nearest(text, tuple(out.groups)[:1000]) if out.errors < 100 else ""
+            near = or_nearest(text, tuple(out.groups)[:1000]) if out.errors < 100 else ""
             message += near
             hint = "" if near else "name hosts by address, or define the group under 'groups'"
         out.error(at, key, f"'{key}': {message}", hint)

@@ -13,7 +13,7 @@ from torch.errors import Problem
 from torch.task import Task
 from torch.taskfile.host_checks import check_host
 from torch.taskfile.parse import TaskFile
-from torch.taskfile.placement import Address, owns
+from torch.taskfile.placement import Address, Owner
 from torch.taskfile.problems import SHOWN
 
 
@@ -38,4 +38,5 @@ def _placed(file: TaskFile, addresses: Collection[Address] | None) -> Iterable[T
         return [task for task in file.tasks if not task.hosts]
     if addresses is None:
         return file.tasks
-    return [task for task in file.tasks if owns(task.hosts, file.groups, addresses)]
+    owner = Owner(file.groups, addresses)
+    return [task for task in file.tasks if owner.owns(task.hosts)]

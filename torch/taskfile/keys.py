@@ -1,14 +1,15 @@
-"""The table of keys: each key once, with its kind, default and one line of doc.
+"""The table of the keys of a task: each key once, with its kind, default and one line of doc.
 
-Owns the vocabulary of the task file. The validator, the JSON Schema and docs/task-file.md read
+Owns the vocabulary of a task. The validator, the JSON Schema and docs/task-file.md read
 this table and nothing else, so they cannot disagree.
 """
 
 from __future__ import annotations
 
 from torch.task import CatchUp, Output, Overlap, Privileges, Restart, TaskType
-from torch.taskfile import channels, hosts, policies, rules
-from torch.taskfile.kinds import Key, Kind, boolean, choice, text
+from torch.taskfile import hosts, policies, rules
+from torch.taskfile.alert_keys import ALERT_KEYS
+from torch.taskfile.kinds import Key, boolean, choice, text
 from torch.taskfile.quantities import duration, whole
 
 _CRON, _DAEMON = TaskType.CRON.value, TaskType.DAEMON.value
@@ -257,101 +258,6 @@ TASK_KEYS: dict[str, Key] = {
             example="{keep: 50, max_size: 16MiB}",
             doc="What is kept of the output.",
         ),
-        Key(
-            name="on_failure",
-            kind=channels.names(0),
-            default=(),
-            shown="none",
-            example="[ops]",
-            doc="Channels told when the task begins to fail, its retries used up.",
-        ),
-        Key(
-            name="on_recovery",
-            kind=channels.names(0),
-            default=None,
-            shown="whoever was told of the trouble",
-            example="[ops]",
-            doc="Channels told of the first success after it.",
-        ),
-        Key(
-            name="on_missed",
-            kind=channels.names(0),
-            default=(),
-            shown="none",
-            example="[ops]",
-            doc="Channels told of fires that were missed.",
-        ),
-        Key(
-            name="on_crash_loop",
-            kind=channels.names(0),
-            default=(),
-            shown="none",
-            example="[ops]",
-            doc="Channels told when a daemon task keeps dying.",
-        ),
-        Key(
-            name="remind_after",
-            kind=duration(60),
-            default=14_400.0,
-            shown="`4h`",
-            example="1d",
-            doc="While a trouble lasts it is told again with the first failure after this long.",
-        ),
-        Key(
-            name="alert_on",
-            kind=channels.alerts(),
-            default=(),
-            shown="none",
-            example='[{pattern: "ERROR|panic", notify: [ops]}]',
-            doc="Patterns in the output, and whom they tell.",
-        ),
-    )
-}
-
-
-def _part(says: str, name: str) -> Kind:
-    """What `parse` reads itself and `schema` defines: the parts that are made of task keys."""
-    return Kind(says=says, schema={"$ref": f"#/$defs/{name}"}, check=lambda *_: None)
-
-
-FILE_KEYS: dict[str, Key] = {
-    key.name: key
-    for key in (
-        Key(
-            name="version",
-            kind=whole(1, 1),
-            default=1,
-            example="1",
-            doc="Version of this format.",
-        ),
-        Key(
-            name="groups",
-            kind=hosts.groups(),
-            shown="none",
-            example="{web: [10.0.1.11, 10.0.1.12]}",
-            doc="Names for lists of addresses and networks, for use in `hosts`.",
-        ),
-        Key(
-            name="defaults",
-            kind=_part("mapping of task keys", "defaults"),
-            shown="none",
-            example="{timezone: Asia/Shanghai}",
-            doc="Any key of a task but `name`; a task's own key wins, as a whole.",
-        ),
-        Key(
-            name="notify",
-            kind=channels.channels(),
-            shown="none",
-            example='{ops: {webhook: "https://chat.example/hook"}}',
-            doc="Named channels: an apprise URL, `{webhook: URL}`, `{apprise: URL}` or "
-            "`{exec: command}`; `{file: PATH}` in place of a URL names a file that holds it.",
-        ),
-        Key(
-            name="tasks",
-            kind=_part("list of tasks", "tasks"),
-            required=True,
-            shown="required",
-            doc="The tasks, in the order in which those due together start.",
-        ),
+        *ALERT_KEYS,
     )
 }

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from torch.nearest import or_nearest
 from torch.taskfile import scalars
 from torch.taskfile.nodes import Node, Scalar
-from torch.taskfile.problems import Collector, nearest, quoted, visible
+from torch.taskfile.problems import Collector, quoted, visible
 
 VALUE_LIMIT = 128 * 1024
 """Bytes of one value, one less than the kernel lets an argument have (MAX_ARG_STRLEN)."""
@@ -158,7 +159,7 @@ def choice(values: type[StrEnum]) -> Kind:
     def check(node: Node, out: Collector, key: str) -> StrEnum | None:
         value = known.get(node.text) if isinstance(node, Scalar) else None
         if value is None:
-            near = nearest(node.text, names) if isinstance(node, Scalar) and node.text else ""
+            near = or_nearest(node.text, names) if isinstance(node, Scalar) and node.text else ""
             wrong(node, out, key, wanted, near.removeprefix(", "))
         return value
 

@@ -29,12 +29,12 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from torch.nearest import or_nearest
 from torch.taskfile import syntax
-from torch.taskfile.problems import SHOWN, Collector, nearest, quoted, spaced
+from torch.taskfile.problems import SHOWN, Collector, quoted, spaced
 
 DEPTH = 20
 """Deepest nesting of lists and mappings."""
-
 BUDGET = 1_000_000
 """Most nodes of a file, aliases expanded: 20 000 tasks of every key there is."""
 
@@ -254,7 +254,7 @@ class _Builder:
     def _alias(self, event: Any) -> Node:
         name, at = event.anchor, _at(event)
         if name not in self._anchors:
-            near = nearest(name, tuple(self._anchors)[:200]) if self._out.errors < SHOWN else ""
+            near = or_nearest(name, tuple(self._anchors)[:200]) if self._out.errors < SHOWN else ""
             self._out.spoil(
                 at,
                 self.key,

@@ -23,7 +23,7 @@ from torch.errors import Problem, TaskFileError
 from torch.task import Task
 from torch.taskfile import nodes, placement
 from torch.taskfile.build import Builder
-from torch.taskfile.keys import FILE_KEYS
+from torch.taskfile.file_keys import FILE_KEYS
 from torch.taskfile.kinds import wrong
 from torch.taskfile.problems import Collector, TooManyProblems
 from torch.taskfile.records import unknown_key

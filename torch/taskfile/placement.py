@@ -123,34 +123,56 @@ def never_matches(entry: Range) -> str:
     return ""
 
 
+class Owner:
+    """A host with these addresses, as the owner of a file's tasks. Each entry and each group is
+    matched once, however many tasks name it: a file costs what its size is, and not its groups
+    times its tasks."""
+
+    def __init__(self, groups: Mapping[str, Sequence[str]], addresses: Collection[Address]) -> None:
+        self._groups = groups
+        self._mine = tuple(read_range(str(address)) for address in addresses)
+        self._prefixes: dict[tuple[int, int], set[int]] = {}  # (bytes, free bits) -> of the host
+        self._known: dict[str, bool] = {}  # entry, without `!` -> whether the host is in it
+
+    def owns(self, hosts: Sequence[str]) -> bool:
+        """Whether the host runs a task with this `hosts` list ('()': every host).
+
+        The entries have been checked: each is a range or a name in the groups, perhaps after `!`.
+        """
+        included, only_exclusions = False, True
+        for entry in hosts:
+            if entry[0] == "!":
+                if self._is_in(entry[1:]):
+                    return False
+            else:
+                only_exclusions = False
+                included = included or self._is_in(entry)
+        return included or only_exclusions
+
+    def _is_in(self, entry: str) -> bool:
+        known = self._known.get(entry)
+        if known is None:
+            texts = self._groups.get(entry, (entry,))
+            known = self._known[entry] = any(self._matches(read_range(text)) for text in texts)
+        return known
+
+    def _matches(self, entry: Range) -> bool:
+        """`covers` of one of the host's addresses, of which a router has hundreds."""
+        width, value, free, zone = entry
+        if zone:
+            return any(covers(entry, own) for own in self._mine)
+        mine = self._prefixes.get((width, free))
+        if mine is None:
+            mine = {own[1] >> free for own in self._mine if own[0] == width}
+            self._prefixes[width, free] = mine
+        return value >> free in mine
+
+
 def owns(
     hosts: Sequence[str], groups: Mapping[str, Sequence[str]], addresses: Collection[Address]
 ) -> bool:
-    """Whether a host with these addresses runs a task with this `hosts` list ('()': every host).
-
-    The entries have been checked: each is a range or a name in `groups`, perhaps after `!`.
-    """
-    if not hosts:
-        return True
-    mine = _mine(frozenset(addresses))
-    only_exclusions = True
-    included = False
-    for entry in hosts:
-        excluded = entry[0] == "!"
-        name = entry[1:] if excluded else entry
-        only_exclusions = only_exclusions and excluded
-        if included and not excluded:
-            continue
-        if any(_holds(read_range(text), mine) for text in groups.get(name, (name,))):
-            if excluded:
-                return False
-            included = True
-    return included or only_exclusions
-
-
-@lru_cache(maxsize=16)
-def _mine(addresses: frozenset[Address]) -> tuple[Range, ...]:
-    return tuple(read_range(str(address)) for address in addresses)
+    """The same for one task."""
+    return Owner(groups, addresses).owns(hosts)
 
 
 def covers(entry: Range, place: Range) -> bool:
@@ -161,14 +183,6 @@ def covers(entry: Range, place: Range) -> bool:
         and place[2] <= free
         and place[1] >> free == value >> free
         and (not zone or zone == place[3])
-    )
-
-
-def _holds(entry: Range, mine: Sequence[Range]) -> bool:
-    width, value, free, zone = entry
-    return any(  # `covers`, in line: this runs for every task of the file
-        own[0] == width and own[1] >> free == value >> free and (not zone or zone == own[3])
-        for own in mine
     )
 
 

@@ -137,18 +137,3 @@ def quoted(text: str, limit: int = 40) -> str:
 def spaced(value: int) -> str:
     """20000 -> '20 000'."""
     return f"{value:,}".replace(",", " ")
-
-
-def find_nearest(word: str, known: tuple[str, ...]) -> str:
-    """The known word that is probably meant, 'schedule' for 'shedule', or ''."""
-    from difflib import get_close_matches  # only a file with a mistake pays for it
-
-    folded = {each.lower(): each for each in known}
-    near = get_close_matches(word[:64].lower(), folded, n=1, cutoff=0.6)
-    return folded[near[0]] if near else ""
-
-
-def nearest(word: str, known: tuple[str, ...]) -> str:
-    """The same as the end of a message: ", did you mean 'schedule'?"."""
-    near = find_nearest(word, known)
-    return f", did you mean '{near}'?" if near else ""

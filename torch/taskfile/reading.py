@@ -9,11 +9,14 @@ frame at a time is never held up. Pickle, because both ends are this code, run b
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import blake2b
+from io import BytesIO
+from operator import attrgetter
 from typing import Any
 
 from torch import __version__
@@ -27,6 +30,12 @@ UPGRADED = "torch was upgraded, and this service is still the one before"
 
 FRAME_TASKS = 200
 """Most tasks of a frame: about a millisecond to unpack."""
+
+SHORTEST, PER_MIB, LONGEST = 30.0, 15.0, 150.0
+"""Seconds that a reading may take: of a small file, more for each MiB, of the largest there is."""
+
+LARGEST = 256 * 2**20
+"""Bytes of a frame. One that says it is longer is none."""
 
 _LENGTH = struct.Struct(">I")
 
@@ -99,15 +108,49 @@ def shape() -> str:
     return blake2b(repr((__version__, names)).encode(), digest_size=8).hexdigest()
 
 
+def extra_time(path: str) -> float:
+    """Seconds that reading the file may take longer than that of a small one: a few for each MiB
+    on a slow host, and many times that on a busy one. 0 for a file that is not there."""
+    try:
+        size = os.stat(path).st_size
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        return 0.0
+    return min(size / 2**20 * PER_MIB, LONGEST - SHORTEST)
+
+
+_FIELDS = tuple(field.name for field in fields(Task))
+_VALUES = attrgetter(*_FIELDS)
+_SETTERS = tuple(getattr(Task, name).__set__ for name in _FIELDS)
+
+
+def _task(*values: object) -> Task:
+    """The task whose fields have these values."""
+    task = object.__new__(Task)
+    for put, value in zip(_SETTERS, values, strict=True):
+        put(task, value)
+    return task
+
+
+def _reduced(task: Task) -> tuple[Callable[..., Task], tuple[object, ...]]:
+    """What a dataclass says of itself to a pickler takes some times as long, on both sides."""
+    return _task, _VALUES(task)
+
+
 def pack(content: Reading | tuple[Task, ...]) -> bytes:
     """One frame, its length in front."""
-    body = pickle.dumps(content, protocol=5)
-    return _LENGTH.pack(len(body)) + body
+    body = BytesIO()
+    pickler = pickle.Pickler(body, protocol=5)
+    pickler.dispatch_table = {Task: _reduced}
+    pickler.dump(content)
+    return _LENGTH.pack(body.tell()) + body.getbuffer()
 
 
 def frame_length(head: bytes) -> int:
-    """How many bytes follow the first four of a frame."""
-    return int(_LENGTH.unpack(head)[0])
+    """How many bytes follow the first four of a frame. Raises ValueError if they begin none."""
+    length = int(_LENGTH.unpack(head)[0])
+    if length > LARGEST:
+        raise ValueError(f"a frame of {length} bytes")
+    return length
 
 
 def unpack(body: bytes) -> Any:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Map
 from typing import Any
 
+from torch.nearest import nearest
 from torch.taskfile.kinds import Key, Kind, has_text, wrong
 from torch.taskfile.nodes import Mapping, Node, Scalar, Sequence
-from torch.taskfile.problems import SHOWN, Collector, find_nearest, quoted, visible
+from torch.taskfile.problems import SHOWN, Collector, quoted, visible
 
 
 def entries(node: Node, out: Collector, key: str, wanted: str, hint: str = "") -> list[Node]:
@@ -83,7 +84,7 @@ def read_keys(node: Mapping, table: Map[str, Key], out: Collector, inside: str) 
 
 def unknown_key(key: Scalar, table: Map[str, Key], out: Collector, inside: str) -> str:
     """Reports the key; returns the known one that is probably meant, or ''."""
-    near = find_nearest(key.text, tuple(table)) if out.errors < SHOWN else ""
+    near = nearest(key.text, table) if out.errors < SHOWN else ""
     where = f" in '{inside}'" if inside else ""
     meant = f", did you mean '{near}'?" if near else ""
     hint = "" if near else f"known keys are {listed(table)}"

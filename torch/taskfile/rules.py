@@ -11,10 +11,11 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from torch.nearest import or_nearest
 from torch.taskfile import scalars
 from torch.taskfile.kinds import VALUE_LIMIT, Kind, is_text, pattern, read_text, wrong
 from torch.taskfile.nodes import Mapping, Node, Scalar, Sequence
-from torch.taskfile.problems import Collector, nearest, quoted, visible
+from torch.taskfile.problems import Collector, quoted, visible
 from torch.taskfile.quantities import whole
 from torch.taskfile.records import entries
 from torch.zone import is_rule, is_zone, names
@@ -106,7 +107,7 @@ def timezone() -> Kind:
                 what = "a name is needed, not the rule"
                 hint += "; only TZ of the whole service can be a rule"
             elif out.errors < 10:
-                near = nearest(text, tuple(names()))
+                near = or_nearest(text, tuple(names()))
                 hint = "" if near else hint
             out.error(node.at, key, f"'{key}': {what} {quoted(text)}{near}", hint)
         return text

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch.task import TaskType
-from torch.taskfile.keys import FILE_KEYS, TASK_KEYS
+from torch.taskfile.file_keys import FILE_KEYS
+from torch.taskfile.keys import TASK_KEYS
 from torch.taskfile.kinds import Key
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

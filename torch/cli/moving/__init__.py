@@ -1,0 +1,1 @@
+"""What `torch import` reads: files, directories, and the crontabs of several hosts."""

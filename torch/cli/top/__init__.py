@@ -1,0 +1,1 @@
+"""`torch top`: the board that it draws."""

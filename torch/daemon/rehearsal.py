@@ -1,0 +1,78 @@
+"""A start that starts nothing: what would refuse a service, looked for while another still runs.
+
+Owns the checks, in the order in which `service.serve` would meet the same conditions. It runs in
+the process that the service would have, with the same settings, user and environment, so that
+what holds here holds for the start. Invariant: nothing is made, written, locked or signalled; the
+lock and the socket are not looked at, since the service that is to be replaced has them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+
+from torch.daemon import folders
+from torch.errors import Fault, NotPermitted, SettingsError, TaskFileError, TryAgain
+from torch.history.reader import refuse_newer
+from torch.settings import Settings
+from torch.taskfile.reading import Reading, Request, extra_time, shape, unpack_reply
+
+LIMIT = 60.0
+"""Seconds that reading a small task file may take here."""
+
+
+def rehearse(settings: Settings) -> None:
+    """Raises the error that a service with these settings would end with."""
+    folders.refuse_unfit(settings)
+    _refuse_unwritable(settings.log, "the log")
+    refuse_newer(settings.history)
+    _refuse_unwritable(settings.history, "the history")
+    reading = _read(settings)
+    if reading.refused:
+        raise TaskFileError(reading.problems)
+
+
+def _refuse_unwritable(path: str, what: str) -> None:
+    """A file that is there must be one that this user can write to."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    except PermissionError as error:
+        raise NotPermitted(
+            f"{what} {path} cannot be written: {error.strerror}",
+            hint="run as its owner, or choose another directory",
+        ) from error
+    except OSError as error:
+        reason = "it is a symlink" if error.errno == errno.ELOOP else error.strerror
+        raise SettingsError(f"{what} {path} cannot be used: {reason}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise SettingsError(
+                f"{what} {path} is not a regular file", hint=f"remove it: rm {path}"
+            )
+    finally:
+        os.close(fd)
+
+
+def _read(settings: Settings) -> Reading:
+    """As the service has it read."""
+    addresses = (settings.address,) if settings.address else None
+    request = Request(path=settings.task_file, addresses=addresses, shape=shape())
+    limit = LIMIT + extra_time(settings.task_file)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "torch.taskfile.reader"],
+            input=request.to_json().encode() + b"\n", capture_output=True, timeout=limit,
+            cwd="/", check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise TryAgain(f"reading {settings.task_file} took longer than {limit:g} s") from error
+    try:
+        return unpack_reply(done.stdout)[0]
+    except ValueError as error:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise Fault(f"the reader of the task file failed: {said[0] if said else error}") from error

@@ -1,1 +1,0 @@
-"""The words of `torch explain`: what became of a fire, why, and what would change it."""
