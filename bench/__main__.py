@@ -19,6 +19,7 @@ from bench import (
     scale,
     shell,
     simulation,
+    snapshot,
     soak,
     top,
 )
@@ -34,6 +35,7 @@ ROWS = {
     "memory": memory.measure,
     "burst": burst.measure,
     "simulation": simulation.measure,
+    "snapshot": snapshot.measure,
     "lateness": lateness.measure,
     "alerts": alerts.measure,
     "soak": soak.measure,

@@ -14,7 +14,7 @@ from bench.table import Figure, middle, percentile, spread
 from torch.clock import FireTime
 from torch.history.store import Store
 from torch.run import Run, Trigger
-from torch.schedule.record import Entry, Record
+from torch.schedule.record import Entry, Record, Watermark
 
 DUE = 200
 """Tasks due together."""
@@ -98,7 +98,7 @@ def _batch(quick: bool) -> Figure:
     for _ in range(3 if quick else 10):
         with tempfile.TemporaryDirectory(prefix="torch-bench-") as folder:
             store = Store(f"{folder}/history.db")
-            record = Record(entries=tuple(_entry(n, 60) for n in range(1000)))
+            record = Record(tuple(_entry(n, 60) for n in range(1000)))
             begin = time.perf_counter()
             store.commit([record], at=0.0, boot_id="bench")
             times.append((time.perf_counter() - begin) * 1000)
@@ -110,7 +110,7 @@ def _intents(folder: str, rounds: int) -> list[float]:
     store = Store(f"{folder}/history.db")
     times = []
     for number in range(rounds):
-        record = Record(entries=(_entry(number, number),), watermark=FireTime(number))
+        record = Record((_entry(number, number), Watermark(at=FireTime(number))))
         begin = time.perf_counter()
         store.commit([record], at=0.0, boot_id="bench")
         times.append((time.perf_counter() - begin) * 1000)

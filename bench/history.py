@@ -21,7 +21,7 @@ from torch.history import query
 from torch.history.prune import Limits
 from torch.history.store import Store
 from torch.run import Run, Trigger
-from torch.schedule.record import Definition, Entry, Record
+from torch.schedule.record import Defined, Entry, Record, Watermark
 from torch.task import Task
 
 DAY = 86_400
@@ -47,8 +47,8 @@ def fill(path: str, now: float, count: int, *, tasks: int, busy: int) -> None:
     store = Store(path)
     found = [Task(name=name, command="true", digest=f"{name}-1") for name in _names(tasks, busy)]
     since = FireTime(int(now - SPAN))
-    defined = tuple(Definition(name=t.name, since=since, task=t) for t in found)
-    store.commit([Record(definitions=defined, watermark=FireTime(int(now)))], at=now, boot_id="b")
+    defined = tuple(Defined(name=t.name, since=since, task=t) for t in found)
+    store.commit([Record((*defined, Watermark(at=FireTime(int(now)))))], at=now, boot_id="b")
     store.begin_service(pid=1, boot_id="b", at=now - SPAN)
     store.close()
     db = sqlite3.connect(path)
@@ -152,7 +152,7 @@ def _pruning(path: str, now: float) -> list[Figure]:
         number = len(slices)
         run = Run(id=f"new-{number}", task="busy", trigger=Trigger.MANUAL)
         begin = time.perf_counter()
-        store.commit([Record(entries=(Entry(run=run),))], at=now, boot_id="b")
+        store.commit([Record((Entry(run=run),))], at=now, boot_id="b")
         commits.append((time.perf_counter() - begin) * 1000)
     begin = time.perf_counter()
     store.prune_rest(limits)

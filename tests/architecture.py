@@ -125,6 +125,12 @@ NOT_USED = {
     "helpers", "util", "utils", "common",
 }  # fmt: skip
 
+ONE_DOOR = {"reserve": "torch/schedule/admission.py"}
+"""Method of the core -> the one module that may call it: no run has a slot that passed no gate."""
+
+CORE_ONLY = {"torch.schedule.state", "torch.schedule.live", "torch.schedule.keepalive"}
+"""What is mutable in the core: others see a snapshot of it."""
+
 LIMIT = 300
 
 
@@ -171,6 +177,8 @@ def _imports(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
             if not any(module == name or module.startswith(f"{name}.") for name in allowed):
                 rule = ", ".join(sorted(allowed)) or "nothing of torch"
                 yield line, f"imports {module}; {part} may import {rule}"
+        elif module in CORE_ONLY and part != "schedule":
+            yield line, f"imports {module}, which changes; others see torch.schedule.snapshot"
         elif owner := _command_of(module, name):
             yield line, f"imports {module}; no command imports another, and it is {owner}'s"
         elif top == "click" and part != "cli":
@@ -205,6 +213,14 @@ def _calls(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
         for alias in node.names
     }
     for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Compare)
+            and part != "taskfile"
+            and "TaskType." in ast.unparse(node)
+        ):
+            yield node.lineno, "compares a type of task; its policy (torch/task.py) is asked"
+        if isinstance(node, ast.Attribute) and ONE_DOOR.get(node.attr, path) != path:
+            yield node.lineno, f"uses {node.attr}; only {ONE_DOOR[node.attr]} may"
         if isinstance(node, ast.Name) and node.id in bare:
             name = bare[node.id]
         elif isinstance(node, ast.Attribute):

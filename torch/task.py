@@ -26,6 +26,25 @@ class TaskType(StrEnum):
     DAEMON = "daemon"
 
 
+IN_TROUBLE = ("crash-looping", "failing")
+"""The states of a task, in a word, for one with which something is wrong. The worse first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypePolicy:
+    """What follows from a task's type. It is asked, and no type is compared."""
+
+    fires: bool  # its schedule names fires
+    is_kept: bool  # `max` runs of it are kept alive; its ends are no news, and nobody runs it
+    became: str  # why an edit to this type gives up what the task did before
+
+
+POLICIES = {
+    TaskType.CRON: TypePolicy(fires=True, is_kept=False, became="it became a cron task"),
+    TaskType.DAEMON: TypePolicy(fires=False, is_kept=True, became="it became a daemon task"),
+}
+
+
 class Overlap(StrEnum):
     """What a fire does when `max` runs are live."""
 
@@ -138,3 +157,7 @@ class Task:
     alert_on: tuple[Alert, ...] = ()
     digest: str = ""
     line: int = field(default=0, compare=False)
+
+    @property
+    def policy(self) -> TypePolicy:
+        return POLICIES[self.type]

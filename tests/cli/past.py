@@ -13,7 +13,17 @@ from torch.explain.evidence import Evidence
 from torch.explain.fates import Explanation
 from torch.history.store import Store
 from torch.run import Ending, Outcome, Run, Trigger, Usage
-from torch.schedule.record import Definition, Entry, File, Pause, Pausing, Progress, Record, Step
+from torch.schedule.record import (
+    Defined,
+    Entry,
+    File,
+    Paused,
+    Pausing,
+    Progress,
+    Record,
+    Step,
+    Watermark,
+)
 from torch.settings import resolve
 from torch.task import Task
 
@@ -47,16 +57,16 @@ class Past:
         self.store.commit([record], at=at, boot_id="b")
 
     def defined(self, task: Task, *, at: int = BEGIN, version: str = "v1") -> None:
-        definition = Definition(name=task.name, since=FireTime(at), task=task)
-        self.commit(Record(definitions=(definition,), file=File(version=version, commit=None)), at)
+        definition = Defined(name=task.name, since=FireTime(at), task=task)
+        self.commit(Record((definition, File(version=version, commit=None))), at)
 
     def removed(self, name: str, *, at: int) -> None:
-        definition = Definition(name=name, since=FireTime(at), task=None)
-        self.commit(Record(definitions=(definition,)), at)
+        definition = Defined(name=name, since=FireTime(at), task=None)
+        self.commit(Record((definition,)), at)
 
     def paused(self, name: str, *, since: int, until: float | None = None) -> None:
-        pause = Pause(since=FireTime(since), until=until)
-        self.commit(Record(pauses=(Pausing(task=name, pause=pause),)), since)
+        pause = Paused(since=FireTime(since), until=until)
+        self.commit(Record((Pausing(task=name, pause=pause),)), since)
 
     def intent(
         self, task: str, fire: int | None, *, not_before: float | None = None, attempt: int = 1,
@@ -68,11 +78,11 @@ class Past:
             fire_time=None if fire is None else FireTime(fire),
         )  # fmt: skip
         when = at if at is not None else float(fire or T0)
-        self.commit(Record(entries=(Entry(run=run, not_before=not_before),)), when)
+        self.commit(Record((Entry(run=run, not_before=not_before),)), when)
         return run
 
     def began(self, run: Run, at: float) -> None:
-        self.commit(Record(progress=(Progress(run=run, step=Step.STARTED, at=at, pid=77),)), at)
+        self.commit(Record((Progress(run=run, step=Step.STARTED, at=at, pid=77),)), at)
 
     def ended(
         self, run: Run, at: float, outcome: Outcome, reason: str = "", *,
@@ -80,7 +90,7 @@ class Past:
     ) -> None:  # fmt: skip
         ending = Ending(outcome=outcome, reason=reason, **keys)
         step = Progress(run=run, step=Step.ENDED, at=at, ending=ending, usage=usage)
-        self.commit(Record(progress=(step,)), at)
+        self.commit(Record((step,)), at)
 
     def ran(
         self, task: str, fire: int | None, outcome: Outcome = Outcome.SUCCEEDED, *,
@@ -109,11 +119,11 @@ class Past:
             run=run, ending=Ending(outcome=outcome, reason=reason), count=count,
             last=None if last is None else FireTime(last),
         )  # fmt: skip
-        self.commit(Record(entries=(entry,)), at if at is not None else float(last or fire))
+        self.commit(Record((entry,)), at if at is not None else float(last or fire))
 
     def gap(self, since: float, until: float | None, *, how: str = "stopped") -> None:
         """No service lived; `how` '': the one before died."""
-        self.commit(Record(watermark=FireTime(int(since))), since)
+        self.commit(Record((Watermark(at=FireTime(int(since))),)), since)
         if how:
             self.store.end_service(at=since, how=how)
         if until is not None:

@@ -14,15 +14,8 @@ from torch.daemon.recorder import Recorder
 from torch.event import Event, RunEnded, ServiceStopping
 from torch.history import query
 from torch.history.store import Store
-from torch.schedule.messages import (
-    Ended,
-    Loaded,
-    RunAsked,
-    Start,
-    Started,
-    StopAsked,
-    StopMode,
-)
+from torch.schedule.commands import Start
+from torch.schedule.messages import Ended, Loaded, RunAsked, Started, StopAsked, StopMode
 from torch.schedule.scheduler import Scheduler
 from torch.testing import cron
 

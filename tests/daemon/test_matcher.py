@@ -15,7 +15,8 @@ from torch.daemon.output import Outputs
 from torch.daemon.sidecar import Pace
 from torch.event import Event, PartFailed
 from torch.run import Run, Trigger
-from torch.schedule.messages import Matched, Watch
+from torch.schedule.commands import Watch
+from torch.schedule.messages import Matched
 
 DEADLINE = 30.0
 

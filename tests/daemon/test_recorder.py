@@ -15,7 +15,7 @@ from torch.event import Event, HistoryRecovered, HistoryReopened, HistorySetAsid
 from torch.history import query
 from torch.history.store import HistoryDamaged, Store
 from torch.run import Outcome
-from torch.schedule.record import Pause, Pausing, Record
+from torch.schedule.record import Paused, Pausing, Rebooted, Record, Watermark
 
 NOW = Now(float(T0), 100.0)
 LATER = Now(T0 + 5.0, 105.0)
@@ -91,7 +91,7 @@ def test_progress_of_an_intent_that_was_refused_in_the_same_batch_is_dropped(des
 
 def test_a_watermark_alone_is_owed_too(desk):
     desk.break_()
-    desk.write(Record(watermark=FireTime(T0 + 9)))
+    desk.write(Record((Watermark(at=FireTime(T0 + 9)),)))
     desk.mend()
     desk.write(now=LATER)
     assert desk.store.watermark() == T0 + 9
@@ -106,10 +106,10 @@ def test_a_watermark_alone_is_owed_too(desk):
         (started("r1"), False),
         (stopping("r1"), False),
         (ended("r1"), True),
-        (Record(pauses=(Pausing(task="a", pause=Pause(since=FireTime(T0))),)), True),
-        (Record(pauses=(Pausing(task="a", pause=None),)), True),
-        (Record(rebooted=True), True),
-        (Record(watermark=FireTime(T0)), False),
+        (Record((Pausing(task="a", pause=Paused(since=FireTime(T0))),)), True),
+        (Record((Pausing(task="a", pause=None),)), True),
+        (Record((Rebooted(),)), True),
+        (Record((Watermark(at=FireTime(T0)),)), False),
     ],
 )
 def test_what_must_outlive_a_loss_of_power_is_written_through(desk, record, durable):

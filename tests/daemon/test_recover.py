@@ -26,7 +26,7 @@ from torch.reaper.journal import Found as Journal
 from torch.reaper.journal import Said
 from torch.run import Ending, Outcome, Run, Trigger
 from torch.schedule.messages import Trace
-from torch.schedule.record import Definition, Entry, Progress, Record, Step
+from torch.schedule.record import Defined, Entry, Progress, Record, Step
 from torch.task import Task
 
 BOOT = "this-boot"
@@ -58,8 +58,8 @@ class Host:
         """A row, and nothing more."""
         run = self.run()
         entry = Entry(run=run, digest="d1", **keys)
-        definition = Definition(name="t", since=FireTime(0), task=TASK)
-        self.commit(Record(entries=(entry,), definitions=(definition,)), boot=boot)
+        definition = Defined(name="t", since=FireTime(0), task=TASK)
+        self.commit(Record((entry, definition)), boot=boot)
         return run
 
     def commit(self, record, *, boot=BOOT):
@@ -243,7 +243,7 @@ def test_a_killed_reaper_leaves_its_run_and_then_nothing_is_known(host):
     run, pid, reaper = host.begin("sleep 600")
     reaper.kill()
     (left,) = host.left()
-    assert (left.found.trace, left.found.exit_code, left.found.pid) == (Trace.LEFT, None, pid)
+    assert (left.found.trace, left.found.exit_code, left.found.pid) == (Trace.ORPHANED, None, pid)
     assert left.child.link is None and left.child.ended_at is not None
     os.killpg(pid, signal.SIGKILL)
     until("nothing of it lives", lambda: host.only().trace is Trace.GONE)
@@ -259,7 +259,7 @@ def test_what_hides_of_a_killed_reapers_run_is_left_too(host):
     reaper.kill()
     os.killpg(pid, signal.SIGKILL)
     until("its first process is gone", lambda: not os.path.exists(f"/proc/{pid}/stat"))
-    assert host.only().trace is Trace.LEFT
+    assert host.only().trace is Trace.ORPHANED
     os.kill(hidden, signal.SIGKILL)
     until("nothing of it lives", lambda: host.only().trace is Trace.GONE)
 
@@ -339,14 +339,14 @@ def test_what_still_waits_never_started_on_any_boot(host):
 
 def test_a_run_that_began_and_whose_journal_somebody_removed_is_unknown(host):
     run = host.intend()
-    host.commit(Record(progress=(Progress(run=run, step=Step.STARTED, at=6.0, pid=4),)))
+    host.commit(Record((Progress(run=run, step=Step.STARTED, at=6.0, pid=4),)))
     assert host.only().trace is Trace.GONE
 
 
 def test_what_it_was_told_before_the_crash_is_found_again(host):
     run, _, _ = host.begin("sleep 600")
     fate = Ending(outcome=Outcome.TIMED_OUT, reason="timeout (9 s)")
-    host.commit(Record(progress=(Progress(run=run, step=Step.STOPPING, at=6.0, ending=fate),)))
+    host.commit(Record((Progress(run=run, step=Step.STOPPING, at=6.0, ending=fate),)))
     assert host.only().fate == fate
 
 
@@ -356,7 +356,7 @@ def test_what_was_told_to_stop_and_is_gone_was_stopped_unless_the_host_restarted
         run = host.intend(boot=boot)
         began = Progress(run=run, step=Step.STARTED, at=5.5, pid=4)
         told = Progress(run=run, step=Step.STOPPING, at=6.0, ending=fate)
-        host.commit(Record(progress=(began, told)), boot=boot)
+        host.commit(Record((began, told)), boot=boot)
     here, another = host.find()
     assert (here.trace, here.fate) == (Trace.GONE, fate)
     assert (another.trace, another.fate) == (Trace.GONE, None)
@@ -390,7 +390,7 @@ def test_directories_of_dead_reapers_of_which_nothing_is_needed_go(host):
     reaper.talk.hear("ended", run.id)
     reaper.talk.hear("closed", run.id)
     end = Ending(outcome=Outcome.SUCCEEDED, exit_code=0)
-    host.commit(Record(progress=(Progress(run=run, step=Step.ENDED, at=6.0, ending=end),)))
+    host.commit(Record((Progress(run=run, step=Step.ENDED, at=6.0, ending=end),)))
     reaper.kill()
     assert host.find() == []
     assert not reaper.directory.exists()
@@ -406,7 +406,7 @@ def test_a_dead_reapers_journal_stays_as_long_as_anybody_may_print_into_a_fifo_o
         os.mkfifo(folder / f"out-{number}")
     for run in (open_, closed):
         end = Ending(outcome=Outcome.SUCCEEDED, exit_code=0)
-        host.commit(Record(progress=(Progress(run=run, step=Step.ENDED, at=6.0, ending=end),)))
+        host.commit(Record((Progress(run=run, step=Step.ENDED, at=6.0, ending=end),)))
     assert host.find() == []
     assert sorted(path.name for path in folder.iterdir()) == ["journal", "out-1"]
     (folder / "out-1").unlink()
@@ -485,7 +485,7 @@ def test_a_killed_shim_leaves_its_command_and_then_nothing_is_known(host):
     os.waitpid(pid, 0)
     host.shims.remove(pid)
     found = host.only()
-    assert (found.trace, found.exit_code, found.pid) == (Trace.LEFT, None, pid)
+    assert (found.trace, found.exit_code, found.pid) == (Trace.ORPHANED, None, pid)
     os.killpg(os.getpgid(child), signal.SIGKILL)
     until("nothing of it lives", lambda: host.only().trace is Trace.GONE)
     assert host.only().reason == "its shim was killed; how the command ended is not known"
@@ -503,7 +503,7 @@ def test_run_files_of_runs_that_are_over_go(host):
     run, pid = host.shim("exit 0")
     host.reap(pid)
     end = Ending(outcome=Outcome.SUCCEEDED, exit_code=0)
-    host.commit(Record(progress=(Progress(run=run, step=Step.ENDED, at=6.0, ending=end),)))
+    host.commit(Record((Progress(run=run, step=Step.ENDED, at=6.0, ending=end),)))
     assert host.find() == []
     assert look(host.path(run)) is None
 

@@ -11,7 +11,7 @@ from torch.testing.tasks import cron, daemon
 
 
 def told(world: World, **keys: Any) -> dict[str, Any]:
-    return status.of_all(world.scheduler, world.clock.now(), **keys)
+    return status.of_all(world.scheduler.snapshot(), world.clock.now(), **keys)
 
 
 def one(world: World, name: str) -> dict[str, Any]:
@@ -65,8 +65,8 @@ def test_in_brief_a_task_that_only_waits_says_the_same_with_less():
 
 def test_the_times_of_a_task_that_fires_at_two_expressions_come_in_order():
     world = World(cron("a", "0 * * * *", "30 * * * *", timezone="Europe/Berlin"))
-    (state,) = world.scheduler.states()
-    found = status.upcoming(state, world.clock.now(), 3)
+    (view,) = world.tasks()
+    found = status.upcoming(view, world.clock.now(), 3)
     assert [each["text"] for each in found["schedule"]] == ["0 * * * *", "30 * * * *"]
     assert [time[14:16] for time in found["times"]] == ["30", "00", "30"]
-    assert len(status.upcoming(state, world.clock.now(), 9999)["times"]) == status.MOST_TIMES
+    assert len(status.upcoming(view, world.clock.now(), 9999)["times"]) == status.MOST_TIMES

@@ -9,7 +9,7 @@ from torch.explain.reasons import known
 from torch.run import Run, Trigger
 from torch.schedule.evidence import NOTHING_SAID, REAPER_KILLED
 from torch.schedule.messages import (
-    Found,
+    FoundRun,
     KillAsked,
     PauseAsked,
     Recovered,
@@ -17,7 +17,7 @@ from torch.schedule.messages import (
     StopAsked,
     Trace,
 )
-from torch.schedule.record import Pause
+from torch.schedule.record import Paused
 from torch.task import CatchUp, Overlap, Retry
 from torch.testing import World
 from torch.testing.tasks import cron, daemon
@@ -44,7 +44,7 @@ def ended_by_hand() -> World:
     world.behave("a", lasts=600)
     world.behave("b", lasts=600)
     world.pass_(200)
-    world.send(KillAsked(run_ids=tuple(run.run.id for run in world.scheduler.live.of("b"))))
+    world.send(KillAsked(run_ids=tuple(run.run.id for run in world.live("b"))))
     world.pass_(10)
     return world
 
@@ -127,10 +127,10 @@ def test_the_reasons_of_a_recovery_are_known():
         for name in ("a", "gone", "asleep")
     ]
     found = tuple(
-        Found(run=run, trace=Trace.NEVER_STARTED, task=task, recorded_at=world.base - 3600)
+        FoundRun(run=run, trace=Trace.NEVER_STARTED, task=task, recorded_at=world.base - 3600)
         for run in runs
     )
-    world.send(Recovered(found=found, paused={"asleep": Pause(since=FireTime(world.base - 7200))}))
+    world.send(Recovered(found=found, paused={"asleep": Paused(since=FireTime(world.base - 7200))}))
     world.load(task, cron("asleep", A_MINUTE))
     told = [event.reason for event in world.events if hasattr(event, "reason")]
     assert len(told) == 3

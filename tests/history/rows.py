@@ -8,7 +8,7 @@ from typing import Any
 from torch.clock import FireTime
 from torch.history.store import Store
 from torch.run import Ending, Outcome, Run, Trigger, Usage
-from torch.schedule.record import Definition, Entry, Pause, Pausing, Progress, Record, Step
+from torch.schedule.record import Defined, Entry, Paused, Pausing, Progress, Record, Step
 from torch.task import Task
 
 T0 = 1_800_000_000
@@ -20,19 +20,19 @@ def run(run_id: str, task: str = "a", fire: int | None = T0, trigger=Trigger.SCH
 
 
 def intent(run_id: str, task: str = "a", fire: int | None = T0, **keys) -> Record:
-    return Record(entries=(Entry(run=run(run_id, task, fire, **keys)),))
+    return Record((Entry(run=run(run_id, task, fire, **keys)),))
 
 
 def never(run_id: str, outcome: Outcome, task: str = "a", fire: int = T0, **keys) -> Record:
     """A fire that never became a run."""
     ending = Ending(outcome=outcome, reason="why")
-    return Record(entries=(Entry(run=run(run_id, task, fire), ending=ending, **keys),))
+    return Record((Entry(run=run(run_id, task, fire), ending=ending, **keys),))
 
 
 def step(of: str | Run, kind: Step, at: float, **keys) -> Record:
     """`of`: a run, or the id of one that has a row."""
     about = run(of, "lost", None) if isinstance(of, str) else of
-    return Record(progress=(Progress(run=about, step=kind, at=at, **keys),))
+    return Record((Progress(run=about, step=kind, at=at, **keys),))
 
 
 def offered(of: str | Run, at: float = T0 + 0.1) -> Record:
@@ -57,11 +57,11 @@ def ended(
 def defined(task: str, digest: str, since: int = T0, **keys) -> Record:
     """A definition in force from `since` on; a digest of '': the task left the file."""
     found = Task(**{"name": task, "command": "true", "digest": digest, **keys}) if digest else None
-    return Record(definitions=(Definition(name=task, since=FireTime(since), task=found),))
+    return Record((Defined(name=task, since=FireTime(since), task=found),))
 
 
-def paused(task: str, pause: Pause | None) -> Record:
-    return Record(pauses=(Pausing(task=task, pause=pause),))
+def paused(task: str, pause: Paused | None) -> Record:
+    return Record((Pausing(task=task, pause=pause),))
 
 
 def commit(store: Store, *records: Record, at: float = T0) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -19,13 +19,14 @@ from tests.history.rows import (
     started,
     stopping,
 )
+from torch import testing
 from torch.clock import FireTime
 from torch.definition import from_text
-from torch.history import query
+from torch.history import facts, query
 from torch.history.store import Store
 from torch.run import Ending, Outcome, State, Trigger, Usage
 from torch.schedule.expression import Expression
-from torch.schedule.record import Entry, Pause, Progress, Record, Step
+from torch.schedule.record import Entry, Fact, Paused, Progress, Record, Step, Watermark
 from torch.testing import FakeHistory
 
 Shown = list[tuple[str, str, str, str | None, int | None, float | None, float | None]]
@@ -122,7 +123,7 @@ def test_what_was_said_to_have_started_and_never_began_has_no_start(history, kno
     end = Progress(
         run=run("r1"), step=Step.ENDED, at=T0 + 5.5, ending=ending, never_began=True
     )  # fmt: skip
-    records = [intent("r1")] * known + [started(run("r1")), Record(progress=(end,))]
+    records = [intent("r1")] * known + [started(run("r1")), Record((end,))]
     for batch in [records] if together else [[record] for record in records]:
         history.commit(*batch)
     assert history.rows() == [("r1", "a", "finished", "failed", None, None, T0 + 5.5)]
@@ -190,7 +191,7 @@ def test_a_finished_row_never_moves_again(history):
 
 
 def test_a_record_of_definitions_alone_is_taken(history):
-    assert history.commit(defined("a", "d"), Record(watermark=FireTime(T0))) == frozenset()
+    assert history.commit(defined("a", "d"), Record((Watermark(at=FireTime(T0)),))) == frozenset()
     assert history.rows() == []
 
 
@@ -215,7 +216,7 @@ def test_a_row_that_was_lost_is_made_anew_from_its_progress(history, record, sho
 def test_the_end_of_a_run_whose_row_was_lost_says_when_it_began(history):
     end = Ending(outcome=Outcome.SUCCEEDED, exit_code=0)
     lost = Progress(run=run("r1"), step=Step.ENDED, at=T0 + 9.0, ending=end, started_at=T0 + 2.0)
-    history.commit(Record(progress=(lost,)))
+    history.commit(Record((lost,)))
     ((*_, began, finished),) = history.rows()
     assert (began, finished) == (T0 + 2.0, T0 + 9.0)
 
@@ -245,7 +246,7 @@ def test_a_row_that_was_made_anew_goes_on_like_any_other(history):
 def test_a_row_that_was_made_anew_takes_what_its_entry_says_and_has_not_lost(history):
     history.commit(started(run("r1")), offered(run("r2", "b")))
     again = [Entry(run=run("r1"), digest="d1"), Entry(run=run("r2", "b"), not_before=T0 + 30.0)]
-    assert history.commit(Record(entries=tuple(again))) == frozenset()
+    assert history.commit(Record(tuple(again))) == frozenset()
     first, second = history.live()
     assert (first.state, first.digest, first.not_before) == (State.RUNNING, "d1", None)
     assert (second.state, second.digest, second.not_before) == (State.INTENT, "", T0 + 30.0)
@@ -275,7 +276,7 @@ def test_progress_of_an_intent_that_lost_in_the_same_batch_is_no_row(history):
 
 def waiting(run_id: str = "r1", until: float = T0 + 30.0) -> Record:
     entry = Entry(run=run(run_id), digest="d1", not_before=until)
-    return Record(entries=(entry,))
+    return Record((entry,))
 
 
 def test_a_row_waits_until_it_is_offered(history):
@@ -297,7 +298,7 @@ def test_a_row_that_waited_is_of_the_boot_in_which_it_is_offered(history):
 def test_a_row_that_waited_names_the_definition_under_which_it_is_offered(history):
     history.commit(waiting())
     step = Progress(run=run("r1"), step=Step.OFFERED, at=T0, digest="d2")
-    history.commit(Record(progress=(step,)))
+    history.commit(Record((step,)))
     assert [found.digest for found in history.live()] == ["d2"]
 
 
@@ -330,7 +331,7 @@ def test_a_run_that_was_told_to_stop_before_it_started_stays_stopping(history):
 
 def test_unfinished_runs_come_in_the_order_of_recording_with_all_that_is_known(history):
     by_hand = run("r2", "b", None, trigger=Trigger.MANUAL)
-    history.commit(Record(entries=(Entry(run=by_hand),)), at=T0 + 1, boot_id="old")
+    history.commit(Record((Entry(run=by_hand),)), at=T0 + 1, boot_id="old")
     history.commit(defined("a", "d1"), waiting(), intent("r3", "c"), ended("r3"), at=T0 + 2)
     first, second = history.live()
     assert (first.run, first.recorded_at, first.boot_id) == (by_hand, T0 + 1, "old")
@@ -363,18 +364,18 @@ def test_ids_that_have_a_row_are_told_from_those_that_have_none(history):
 
 
 def test_a_pause_is_kept_until_it_is_taken_back(history):
-    pause = Pause(since=FireTime(T0), until=T0 + 60.0)
-    history.commit(paused("a", pause), paused("b", Pause(since=FireTime(T0 + 1))))
-    assert history.real.paused() == {"a": pause, "b": Pause(since=FireTime(T0 + 1))}
+    pause = Paused(since=FireTime(T0), until=T0 + 60.0)
+    history.commit(paused("a", pause), paused("b", Paused(since=FireTime(T0 + 1))))
+    assert history.real.paused() == {"a": pause, "b": Paused(since=FireTime(T0 + 1))}
     history.commit(paused("a", None), paused("nobody", None))
-    assert history.real.paused() == {"b": Pause(since=FireTime(T0 + 1))}
+    assert history.real.paused() == {"b": Paused(since=FireTime(T0 + 1))}
 
 
 # ── where fires are decided ───────────────────────────────────────────────────────────────
 
 
 def marked(at: int) -> Record:
-    return Record(watermark=FireTime(at))
+    return Record((Watermark(at=FireTime(at)),))
 
 
 def test_a_definition_is_in_force_until_another_is(history):
@@ -418,7 +419,7 @@ def test_after_a_big_step_back_what_was_recorded_in_the_future_decides_nothing(h
 def test_a_clock_that_was_hours_ahead_of_the_new_services_decides_nothing(history):
     far = T0 + 90_000_000
     history.commit(defined("a", "d", far), marked(far), defined("b", "d"))
-    history.commit(paused("b", Pause(since=FireTime(far))))
+    history.commit(paused("b", Paused(since=FireTime(far))))
     assert history.decided(at=T0 + 0.5) == {"a": ("d", T0), "b": ("d", T0)}
     assert history.decided(at=far - 3600.0) == {"a": ("d", far), "b": ("d", far)}
 
@@ -431,14 +432,14 @@ def test_a_definition_that_begins_earlier_takes_back_what_came_after(history):
 
 def test_a_paused_task_is_decided_up_to_its_pause(history):
     history.commit(defined("a", "d"), marked(T0 + 50), intent("r1", fire=T0 + 51))
-    history.commit(paused("a", Pause(since=FireTime(T0 + 20))))
+    history.commit(paused("a", Paused(since=FireTime(T0 + 20))))
     assert history.decided() == {"a": ("d", T0 + 20)}
     history.commit(paused("a", None))
     assert history.decided() == {"a": ("d", T0 + 51)}
 
 
 def test_a_definition_that_is_newer_than_the_pause_begins_where_it_begins(history):
-    history.commit(defined("a", "d1"), paused("a", Pause(since=FireTime(T0 + 20))))
+    history.commit(defined("a", "d1"), paused("a", Paused(since=FireTime(T0 + 20))))
     history.commit(defined("a", "d2", T0 + 30), marked(T0 + 90))
     assert history.decided() == {"a": ("d2", T0 + 30)}
 
@@ -448,7 +449,7 @@ def test_a_definition_that_is_newer_than_the_pause_begins_where_it_begins(histor
 
 def test_a_history_that_is_begun_anew_knows_nothing(history):
     history.commit(intent("r1"), defined("a", "d"), marked(T0))
-    history.commit(paused("a", Pause(since=FireTime(T0))))
+    history.commit(paused("a", Paused(since=FireTime(T0))))
     if isinstance(history.real, Store):
         history.real.begin_anew(at=T0, refused=True)
     else:
@@ -456,3 +457,27 @@ def test_a_history_that_is_begun_anew_knows_nothing(history):
     assert (history.rows(), history.live(), history.decided()) == ([], [], {})
     assert history.real.paused() == {}
     assert history.commit(intent("r2")) == frozenset()
+
+
+def test_a_row_of_fires_that_never_became_runs_grows_with_each_one(history):
+    first = never("r1", Outcome.SKIPPED)
+    assert history.commit(first) == frozenset()
+    for count in (2, 3):
+        grown = never("r1", Outcome.SKIPPED, count=count, last=FireTime(T0 + count))
+        assert history.commit(grown) == frozenset()
+    assert history.spans() == [("r1", T0, T0 + 3, 3)]
+
+
+@pytest.mark.parametrize("other", [Outcome.MISSED, None])
+def test_a_row_grows_only_as_what_it_is(history, other):
+    history.commit(never("r1", Outcome.SKIPPED, count=3, last=FireTime(T0 + 3)))
+    ending = None if other is None else Ending(outcome=other)
+    again = Entry(run=run("r1"), ending=ending, count=9, last=FireTime(T0 + 9))
+    assert history.commit(Record((again,))) == {"r1"}
+    smaller = never("r1", Outcome.SKIPPED, count=2, last=FireTime(T0 + 2))
+    assert history.commit(smaller) == {"r1"}
+    assert history.spans() == [("r1", T0, T0 + 3, 3)]
+
+
+def test_each_type_of_fact_has_one_writer_in_the_history_and_one_in_the_fake():
+    assert set(facts.WRITERS) == set(testing.history.WRITERS) == set(get_args(Fact))

@@ -12,7 +12,7 @@ from torch.history import query
 from torch.history.prune import Limits
 from torch.history.store import HistoryError, Store
 from torch.run import Outcome
-from torch.schedule.record import Entry, File, Record
+from torch.schedule.record import Entry, File, Record, Watermark
 
 EVERYTHING = Limits(before=T0 + 1e9)
 
@@ -128,7 +128,7 @@ def test_definitions_that_no_row_can_ask_for_go(store):
 
 def test_the_definition_of_a_run_that_lives_stays(store):
     entry = Entry(run=run("r1"), digest="d1")
-    commit(store, defined("a", "d1"), Record(entries=(entry,)))
+    commit(store, defined("a", "d1"), Record((entry,)))
     commit(store, defined("a", "d2", T0 + 10), at=T0 + 10)
     prune(store, EVERYTHING)
     (found,) = store.unfinished()
@@ -139,7 +139,7 @@ def test_files_and_spans_that_are_too_old_go_and_those_in_force_stay(store):
     for number in range(4):
         at = T0 + 100 * number
         store.begin_service(pid=1, boot_id="b", at=at)
-        commit(store, Record(file=File(version=f"v{number}", commit=None)), at=at)
+        commit(store, Record((File(version=f"v{number}", commit=None),)), at=at)
         store.end_service(at=at + 50, how="SIGTERM")
     prune(store, Limits(before=T0 + 260.0))
     assert query.file_at(store.path, T0 + 150) is None
@@ -187,7 +187,9 @@ ROWS = st.lists(
 @given(rows=ROWS, keep=st.integers(0, 30), old=st.integers(0, 30), limit=st.integers(1, 9))
 def test_pruning_never_changes_what_a_new_service_asks(tmp_path_factory, rows, keep, old, limit):
     store = Store(str(tmp_path_factory.mktemp("prune") / "history.db"))
-    commit(store, defined("a", "d1"), defined("b", "d2"), Record(watermark=FireTime(T0 + 99)))
+    commit(
+        store, defined("a", "d1"), defined("b", "d2"), Record((Watermark(at=FireTime(T0 + 99)),))
+    )
     for number, (task, kind) in enumerate(rows):
         name, fire = f"r{number}", T0 + number
         records = {

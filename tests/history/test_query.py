@@ -35,7 +35,7 @@ from torch.history.prune import Limits
 from torch.history.store import Store
 from torch.run import NEVER_RAN, NO_TROUBLE, Outcome, Trigger, Usage
 from torch.schedule.expression import Expression
-from torch.schedule.record import Entry, File, Pause, Progress, Record, Step
+from torch.schedule.record import Entry, File, Paused, Progress, Record, Step
 
 DESIGNED = (
     "id task fire_time trigger attempt state outcome exit_code signal reason pid "
@@ -217,7 +217,7 @@ def test_a_path_with_odd_characters_is_a_path(tmp_path, store):
 
 def attempt(run_id: str, fire: int, number: int) -> Record:
     about = replace(run(run_id, fire=fire), attempt=number)
-    return Record(entries=(Entry(run=about, not_before=T0 + 60.0 if number > 1 else None),))
+    return Record((Entry(run=about, not_before=T0 + 60.0 if number > 1 else None),))
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_the_definition_of_an_instant_is_the_one_that_was_in_force(store):
 
 def test_the_file_of_an_instant_is_the_one_that_was_in_force(store):
     for number, commit_id in enumerate((None, "abc")):
-        record = Record(file=File(version=f"v{number}", commit=commit_id))
+        record = Record((File(version=f"v{number}", commit=commit_id),))
         commit(store, record, at=T0 + 10 * number)
     assert query.file_at(store.path, T0 - 1) is None
     assert query.file_at(store.path, T0 + 5) == ("v0", None, T0)
@@ -293,7 +293,7 @@ def test_a_span_without_a_service_is_told_with_its_ends_and_why(store):
 
 
 def test_a_pause_is_read_as_long_as_it_lasts(store):
-    commit(store, paused("a", Pause(since=FireTime(T0), until=T0 + 60.0)))
+    commit(store, paused("a", Paused(since=FireTime(T0), until=T0 + 60.0)))
     assert query.pause_of(store.path, "a") == (T0, T0 + 60.0)
     assert query.pause_of(store.path, "b") is None
     commit(store, paused("a", None))
@@ -386,8 +386,8 @@ def test_a_start_that_was_put_off_is_late_since_the_instant_it_was_put_off_to(tm
         one = replace(run(f"r{number}", fire=fire), attempt=attempt)
         began = (due or fire) + 0.5
         moved = Progress(run=one, step=Step.STARTED, at=began, pid=7, due=due)
-        store.commit([Record(entries=(Entry(run=one),))], at=T0, boot_id="b")
-        together = [Record(progress=(moved,))] + [ended(one, at=began + 1)] * (number % 2)
+        store.commit([Record((Entry(run=one),))], at=T0, boot_id="b")
+        together = [Record((moved,))] + [ended(one, at=began + 1)] * (number % 2)
         store.commit(together, at=T0, boot_id="b")  # a start alone, or with its end
     late = {row.id: row.as_json()["lateness_ms"] for row in query.runs(store.path)}
     assert late == {"r0": 500.0, "r1": 500.0, "r2": None, "r3": 500.0}

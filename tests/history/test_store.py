@@ -20,7 +20,7 @@ from torch.history import query, reader, rows
 from torch.history.store import SCHEMA_VERSION, HistoryError, Store
 from torch.run import Outcome, Usage
 from torch.schedule.expression import Expression
-from torch.schedule.record import Definition, Entry, File, Record
+from torch.schedule.record import Defined, Entry, File, Rebooted, Record, Watermark
 from torch.task import Task
 
 
@@ -43,11 +43,8 @@ def test_a_batch_is_written_whole(store):
 def test_a_batch_that_fails_in_the_middle_leaves_nothing_behind(store, monkeypatch):
     commit(store, intent("r1"))
     monkeypatch.setattr(rows, "_IN_FORCE", "INSERT INTO nowhere VALUES (?, ?, ?, ?)")
-    bad = replace(
-        intent("r2", fire=T0 + 1),
-        definitions=defined("a", "d").definitions,
-        watermark=FireTime(T0 + 1),
-    )
+    facts = (*intent("r2", fire=T0 + 1).facts, *defined("a", "d").facts)
+    bad = Record((*facts, Watermark(at=FireTime(T0 + 1))))
     with pytest.raises(HistoryError, match="nowhere"):
         commit(store, ended("r1"), bad)
     monkeypatch.undo()
@@ -60,7 +57,7 @@ def test_a_batch_that_fails_in_the_middle_leaves_nothing_behind(store, monkeypat
 def test_an_error_that_is_not_the_databases_leaves_no_transaction_open(store):
     bad = replace(run("r1"), task="\udcff")  # not to be encoded
     with pytest.raises(UnicodeEncodeError):
-        commit(store, Record(entries=(Entry(run=bad),)))
+        commit(store, Record((Entry(run=bad),)))
     commit(store, intent("r2"))
     assert ids(store) == ["r2"]
 
@@ -116,7 +113,7 @@ def test_a_new_history_knows_nothing(store):
 def test_watermark_definitions_and_boot_come_back(tmp_path):
     first = opened(tmp_path)
     commit(first, defined("a", "d1"), defined("b", ""))
-    commit(first, Record(watermark=FireTime(T0 + 7), rebooted=True))
+    commit(first, Record((Watermark(at=FireTime(T0 + 7)), Rebooted())))
     first.close()
     second = opened(tmp_path)
     assert second.watermark() == T0 + 7
@@ -132,13 +129,13 @@ def test_the_last_definition_is_the_one_in_force(store):
 
 
 def test_a_fire_recorded_ahead_of_the_watermark_is_decided(store):
-    commit(store, defined("a", "d"), defined("b", "d"), Record(watermark=FireTime(T0 + 9)))
+    commit(store, defined("a", "d"), defined("b", "d"), Record((Watermark(at=FireTime(T0 + 9)),)))
     commit(store, intent("r1", "a", T0 + 10), intent("r2", "a", T0 + 3), intent("r3", "a", None))
     assert store.decided() == {"a": ("d", T0 + 10), "b": ("d", T0 + 9)}
 
 
 def test_a_record_without_a_watermark_leaves_the_old_one(store):
-    commit(store, Record(watermark=FireTime(T0)))
+    commit(store, Record((Watermark(at=FireTime(T0)),)))
     commit(store, intent("r1"))
     assert store.watermark() == T0
 
@@ -161,8 +158,8 @@ def texts(store: Store) -> list[str]:
 
 
 def many(digest: str, since: int = T0, count: int = 500) -> Record:
-    found = [d for n in range(count) for d in defined(f"t{n:03}", digest, since).definitions]
-    return Record(definitions=tuple(found))
+    found = [d for n in range(count) for d in defined(f"t{n:03}", digest, since).facts]
+    return Record(tuple(found))
 
 
 def changed(store: Store) -> int:
@@ -203,7 +200,7 @@ def test_a_definition_of_a_batch_that_failed_is_written_with_the_next(store):
 
 
 def file(version: str) -> Record:
-    return Record(file=File(version=version, commit=None))
+    return Record((File(version=version, commit=None),))
 
 
 def test_a_file_is_recorded_when_it_changes_and_at_each_start_of_a_service(tmp_path):
@@ -315,7 +312,7 @@ def test_a_definition_that_came_from_a_first_schema_gets_its_text_with_the_next_
     db = Store(str(first_schema))
     name, digest = sql(db, "SELECT task, digest FROM in_force WHERE digest <> '' LIMIT 1")[0]
     task = Task(name=name, command="true", digest=digest)
-    commit(db, Record(definitions=(Definition(name=name, since=FireTime(2**33), task=task),)))
+    commit(db, Record((Defined(name=name, since=FireTime(2**33), task=task),)))
     texts = sql(db, f"SELECT text FROM definition_text WHERE digest = '{digest}'")
     assert [from_text(text, parse=Expression.parse) for (text,) in texts] == [task]
     db.close()

@@ -143,7 +143,7 @@ def test_a_span_that_ends_before_it_begins_holds_nothing():
 # ── what a change of the clocks does ──────────────────────────────────────────────────────
 
 
-def change_of(zone: str, at: int) -> daylight.Change:
+def change_of(zone: str, at: int) -> daylight.ClockChange:
     (found,) = daylight.changes(daylight.zone(zone), at - 86_400, at + 86_400)
     return found
 

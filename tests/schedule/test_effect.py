@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from tests.schedule.test_random_walk import BEHAVIOUR, NAMES, TASKS
 from torch.event import FireSkipped, RunStopping
+from torch.schedule.commands import Tell
 from torch.schedule.effect import Becomes
-from torch.schedule.messages import Loaded, PauseAsked, Tell
+from torch.schedule.messages import Loaded, PauseAsked
 from torch.task import Overlap, Restart, Retry
 from torch.testing import World, cron, daemon
 
@@ -17,7 +18,7 @@ RESTART = Restart(delay=1.0, max_delay=8.0, healthy_after=10.0)
 
 def told(world: World, *tasks) -> list[tuple[str, str]]:
     """(task, what becomes of it) of each run and waiting fire, then the reload itself."""
-    found = world.scheduler.effects(tasks)
+    found = world.scheduler.rehearse(tasks)[1]
     return [(effect.task, effect.becomes.value) for effect in found]
 
 
@@ -54,7 +55,7 @@ def test_what_no_process_sees_and_what_is_untouched_is_not_stopped():
 def test_a_lowered_max_stops_the_newest_and_a_disabled_task_all():
     world = kept(max=3)
     world.pass_(1.0)
-    lowered = world.scheduler.effects((daemon("d", restart=RESTART, max=1),))
+    lowered = world.scheduler.rehearse((daemon("d", restart=RESTART, max=1),))[1]
     assert [(e.run, e.becomes.value, e.reason) for e in lowered[1:]] == [
         ("r2", "stopped", "max was lowered to 1"),
         ("r3", "stopped", "max was lowered to 1"),
@@ -95,7 +96,7 @@ def test_a_run_is_judged_by_the_definition_it_started_with():
     edited = daemon("d", restart=RESTART, max=2, command="new")
     world.load(edited)
     world.pass_(1.0)  # one is replaced, and not healthy yet; the other is still the old one
-    found = world.scheduler.effects((daemon("d", restart=RESTART, max=2),))
+    found = world.scheduler.rehearse((daemon("d", restart=RESTART, max=2),))[1]
     assert [(effect.run, effect.becomes.value) for effect in found] == [
         ("r2", "goes_on"),
         ("r3", "replaced"),
@@ -129,7 +130,7 @@ def test_what_is_told_is_what_a_reload_then_does(
     if between is not None:  # some runs are older than the definition in force
         world.load(*between)
         world.pass_(0.4)
-    said = world.scheduler.effects(tuple(after))
+    said = world.scheduler.rehearse(tuple(after))[1]
     answer = world.send(Loaded(tasks=tuple(after), version="after"))
     facts = [command.event for command in answer if isinstance(command, Tell)]
     stopped = {fact.run.id: fact.reason for fact in facts if isinstance(fact, RunStopping)}

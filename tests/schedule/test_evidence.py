@@ -31,7 +31,7 @@ MEANS = {
     "A": (Trace.ALIVE, ""),
     "N": (Trace.NEVER_STARTED, ""),
     "E": (Trace.ENDED, ""),
-    "L": (Trace.LEFT, REAPER_KILLED),
+    "L": (Trace.ORPHANED, REAPER_KILLED),
     "K": (Trace.GONE, REAPER_KILLED),
     "R": (Trace.GONE, REBOOTED),
     "-": (Trace.GONE, NOTHING_SAID),
@@ -104,7 +104,7 @@ def test_an_s_line_whose_b_line_is_lost_is_a_run_that_began():
 def test_a_journal_that_is_missing_or_damaged_does_not_prove_that_a_run_never_began():
     damaged = Traces(whole=False)
     assert judged(damaged) == (Trace.GONE, NOTHING_SAID)
-    assert judged(damaged, alive=True) == (Trace.LEFT, REAPER_KILLED)
+    assert judged(damaged, alive=True) == (Trace.ORPHANED, REAPER_KILLED)
     assert judged(damaged, same_boot=False) == (Trace.GONE, REBOOTED)
 
 
@@ -113,7 +113,7 @@ def test_a_row_that_waits_needs_no_journal():
 
 
 def test_a_row_that_waits_is_not_believed_against_processes_of_the_run():
-    assert judged(Traces(), waits=True, alive=True) == (Trace.LEFT, REAPER_KILLED)
+    assert judged(Traces(), waits=True, alive=True) == (Trace.ORPHANED, REAPER_KILLED)
 
 
 def test_the_word_of_a_reaper_that_lives_counts_without_its_journal():

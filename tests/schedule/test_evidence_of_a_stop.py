@@ -13,7 +13,7 @@ ENDED = Traces(begun=True, pid=5, ended=True)
 @pytest.mark.parametrize(
     ("told", "alive", "wanted"),
     [
-        (True, True, Trace.LEFT),
+        (True, True, Trace.ORPHANED),
         (True, False, Trace.ENDED),
         (False, True, Trace.ENDED),  # what it left behind is none of our business
         (False, False, Trace.ENDED),

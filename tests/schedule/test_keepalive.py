@@ -8,6 +8,7 @@ import pytest
 
 from torch.clock import Now
 from torch.event import DaemonCrashLooping, DaemonHealthy
+from torch.schedule.deadlines import Deadline
 from torch.schedule.keepalive import Keeper
 from torch.schedule.messages import KillAsked, Woke
 from torch.task import Restart
@@ -65,9 +66,8 @@ def test_a_task_that_keeps_dying_is_told_once_a_death_from_the_third_on():
     world = kept(lasts=0.5, code=1)
     world.pass_(12.0)  # deaths at 0.5, 2, 4.5, 9
     assert [told.failures for told in world.told(DaemonCrashLooping)] == [3, 4]
-    (state,) = world.scheduler.states()
-    assert state.keeper is not None
-    assert state.keeper.crash_looping
+    (state,) = world.tasks()
+    assert state.crash_looping
 
 
 def test_a_crash_looping_task_that_lives_is_told_healthy_once():
@@ -75,10 +75,9 @@ def test_a_crash_looping_task_that_lives_is_told_healthy_once():
     world.pass_(5.0)
     world.behave("d", lasts=None)
     world.pass_(100.0)
-    (state,) = world.scheduler.states()
+    (state,) = world.tasks()
     assert len(world.told(DaemonHealthy)) == 1
-    assert state.keeper is not None
-    assert not state.keeper.crash_looping
+    assert not state.crash_looping
 
 
 def test_a_task_that_died_once_and_lives_was_never_said_to_be_ill():
@@ -125,11 +124,11 @@ def test_runs_that_began_one_by_one_are_looked_at_together_once_their_instants_h
     """A look goes over all of them: one for each of ten thousand would keep the service for
     minutes."""
     looks = []
-    monkeypatch.setattr(Keeper, "keep", lambda *_, **__: looks.append("a look"))
+    monkeypatch.setattr(Keeper, Deadline.KEEP, lambda *_, **__: looks.append("a look"))
     world = kept(max=5)
     now = world.clock.now()
     for number in range(1, 101):
-        world.scheduler._deadlines.add(now.mono + number / 1000, "keep", "d")
+        world.scheduler._deadlines.add(now.mono + number / 1000, Deadline.KEEP, "d")
     looks.clear()
     world.scheduler.handle(Woke(), Now(now.wall + 1, now.mono + 1))
     assert len(looks) == 1
@@ -250,7 +249,7 @@ def test_a_removed_daemon_tasks_runs_are_stopped_and_it_is_forgotten():
     world = kept(max=2)
     world.load()
     assert world.outcomes("d") == ["killed", "killed"]
-    assert world.scheduler.states() == []
+    assert world.tasks() == []
 
 
 def test_a_daemon_task_removed_in_its_back_off_does_not_come_back():
@@ -259,7 +258,7 @@ def test_a_daemon_task_removed_in_its_back_off_does_not_come_back():
     world.load()
     world.pass_(60)
     assert world.starts_of("d")[-1] == 8.5
-    assert world.scheduler.states() == []
+    assert world.tasks() == []
 
 
 def test_a_daemon_task_that_is_removed_and_added_again_waits_for_its_old_runs_to_go():
@@ -313,9 +312,8 @@ def test_starts_that_could_not_be_recorded_are_no_crash_loop_of_the_task():
     world.behave("d", lasts=None)
     world.load(daemon("d", restart=RESTART))
     world.pass_(100)
-    (state,) = world.scheduler.states()
-    assert state.keeper is not None
-    assert not state.keeper.crash_looping
+    (state,) = world.tasks()
+    assert not state.crash_looping
     assert world.told(DaemonCrashLooping) == []
     world.history.broken = ""
     world.pass_(9)
@@ -332,9 +330,8 @@ def test_a_start_that_the_host_did_not_let_begin_is_no_crash_and_is_tried_again(
     rows = len(world.rows("d"))
     assert 4 < rows < 8  # after 1, 2, 4, 8, 8 … seconds
     assert bool(world.told(DaemonCrashLooping)) is not of_host
-    (state,) = world.scheduler.states()
-    assert state.keeper is not None
-    assert state.keeper.crash_looping is not of_host
+    (state,) = world.tasks()
+    assert state.crash_looping is not of_host
 
 
 def test_a_crash_loop_goes_on_behind_a_full_disk():

@@ -6,7 +6,7 @@ import pytest
 
 from torch.event import RunEnded, RunStarted, RunStopping
 from torch.run import Ending, IllegalMove, Outcome, State, Usage, move
-from torch.schedule.live import Deadlines
+from torch.schedule.deadlines import Deadline, Deadlines
 from torch.schedule.messages import Ended, KillAsked, RunAsked, Started
 from torch.testing import World, cron
 
@@ -34,32 +34,32 @@ def ended(world: World) -> Ending | None:
 def test_deadlines_come_in_order_and_once():
     deadlines = Deadlines()
     for mono, key in ((3.0, "c"), (1.0, "a"), (2.0, "b"), (1.0, "a")):
-        deadlines.add(mono, "keep", key)
-    assert list(deadlines.pop_due(2.0)) == [("keep", "a"), ("keep", "b")]
+        deadlines.add(mono, Deadline.KEEP, key)
+    assert list(deadlines.pop_due(2.0)) == [(Deadline.KEEP, "a"), (Deadline.KEEP, "b")]
     assert deadlines.first() == 3.0
 
 
 def test_a_deadline_that_has_come_can_be_asked_for_again():
     deadlines = Deadlines()
-    deadlines.add(1.0, "keep", "a")
-    assert list(deadlines.pop_due(1.0)) == [("keep", "a")]
-    deadlines.add(1.0, "keep", "a")
-    assert list(deadlines.pop_due(1.0)) == [("keep", "a")]
+    deadlines.add(1.0, Deadline.KEEP, "a")
+    assert list(deadlines.pop_due(1.0)) == [(Deadline.KEEP, "a")]
+    deadlines.add(1.0, Deadline.KEEP, "a")
+    assert list(deadlines.pop_due(1.0)) == [(Deadline.KEEP, "a")]
 
 
 def test_a_run_that_has_ended_wakes_nobody():
     deadlines = Deadlines()
-    deadlines.add(1.0, "timeout", "r1")
-    deadlines.add(2.0, "timeout", "r2")
+    deadlines.add(1.0, Deadline.TIMEOUT, "r1")
+    deadlines.add(2.0, Deadline.TIMEOUT, "r2")
     deadlines.forget("r1")
     assert deadlines.first() == 2.0
-    assert list(deadlines.pop_due(9.0)) == [("timeout", "r2")]
+    assert list(deadlines.pop_due(9.0)) == [(Deadline.TIMEOUT, "r2")]
 
 
 def test_short_runs_with_a_long_timeout_do_not_pile_up():
     deadlines = Deadlines()
     for n in range(10_000):
-        deadlines.add(1e6 + n, "timeout", f"r{n}")
+        deadlines.add(1e6 + n, Deadline.TIMEOUT, f"r{n}")
         if n >= 10:
             deadlines.forget(f"r{n - 10}")
     assert len(deadlines._heap) < 200

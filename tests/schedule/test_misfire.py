@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torch.clock import FireTime
-from torch.schedule.misfire import CATCH_UP_LIMIT, Missed, Plan, plan
+from torch.schedule.misfire import CATCH_UP_LIMIT, Missed, Split, plan
 from torch.schedule.timeline import KEEP, Due
 from torch.task import CatchUp
 
@@ -18,17 +18,17 @@ def due(*times, count=None, exact=True):
     return Due(first=named[0], times=named[-KEEP:], count=total, exact=exact)
 
 
-def planned(found, *, now, start_within=60.0, catch_up=CatchUp.NONE) -> Plan:
+def planned(found, *, now, start_within=60.0, catch_up=CatchUp.NONE) -> Split:
     return plan(found, now=now, start_within=start_within, catch_up=catch_up)
 
 
-def missed(found: Plan) -> Missed:
+def missed(found: Split) -> Missed:
     assert found.missed is not None
     return found.missed
 
 
 def test_a_fire_at_its_time_starts():
-    assert planned(due(100), now=100.2) == Plan(start=(FireTime(100),))
+    assert planned(due(100), now=100.2) == Split(start=(FireTime(100),))
 
 
 def test_a_fire_within_start_within_starts_late():
@@ -64,7 +64,7 @@ def test_catch_up_last_starts_the_newest_late_fire_once():
 
 def test_catch_up_all_starts_every_fire_oldest_first():
     found = planned(due(100, 110, 480), now=500.0, catch_up=CatchUp.ALL)
-    assert found == Plan(
+    assert found == Split(
         start=(FireTime(100), FireTime(110), FireTime(480)),
         late=frozenset({FireTime(100), FireTime(110)}),
     )

@@ -12,10 +12,11 @@ from torch.message import MessageKind
 from torch.notice import Notice
 from torch.schedule import outbox
 from torch.schedule.answer import Answer
-from torch.schedule.live import Deadlines
-from torch.schedule.messages import Send, Sent
+from torch.schedule.commands import Send
+from torch.schedule.deadlines import Deadlines
+from torch.schedule.messages import Sent
 from torch.schedule.outbox import BURST, Outbox
-from torch.schedule.record import Record
+from torch.schedule.record import Delivery, Record
 from torch.schedule.senders import AT_ONCE, MOMENT, MOST
 from torch.testing import World, cron
 
@@ -105,10 +106,10 @@ def test_tries_in_vain_use_up_nothing_of_what_a_channel_gets():
 def test_a_channel_that_works_again_has_no_problem_any_more():
     world = failing(1, down=True)
     start(world)
-    assert [bool(line.problem) for _, line in world.scheduler.outbox.lines()] == [True, False]
+    assert [bool(each.problem) for each in world.scheduler.snapshot().channels] == [True, False]
     world.mend_channel("ops")
     world.pass_(600)
-    assert {(line.problem, line.since) for _, line in world.scheduler.outbox.lines()} == {
+    assert {(each.problem, each.failing_since) for each in world.scheduler.snapshot().channels} == {
         ("", None)
     }
 
@@ -124,8 +125,8 @@ def test_a_channel_that_leaves_the_file_while_a_message_is_on_its_way_is_heard_o
     outbox.sent(Sent(channel="ops", notices=("n0",), problem="no answer"), now, answer)
     outbox.sent(Sent(channel="ops", notices=("n0",)), now, answer)  # nothing is on its way
     (record,) = (each for each in answer.commands() if isinstance(each, Record))
-    assert sorted(each.notice for each in record.deliveries) == ["n0", "n1"]
-    assert outbox.lines() == ()
+    assert sorted(each.notice for each in record.of(Delivery)) == ["n0", "n1"]
+    assert outbox.channels() == ()
 
 
 def test_a_channel_that_is_down_is_tried_again_ever_more_rarely():
@@ -267,7 +268,7 @@ def test_of_channels_that_fail_two_are_tried_at_once():
 
 def test_what_a_receiver_refuses_for_good_is_given_up_and_said():
     world = failing(1)
-    world.break_channel("ops", "HTTP 404", lasting=True)
+    world.break_channel("ops", "HTTP 404", permanent=True)
     start(world)
     assert [event.reason for event in world.told(NoticeGivenUp)] == ["HTTP 404"]
     assert world.history.owed() == ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from torch.event import TaskResumed
-from torch.schedule.messages import PauseAsked, Refuse, ResumeAsked
+from torch.schedule.commands import Refuse
+from torch.schedule.messages import PauseAsked, ResumeAsked
 from torch.task import Retry
 from torch.testing import World, cron, daemon
 

@@ -192,7 +192,7 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def what_lives_is_what_holds_a_slot(self):
         processes = self.world.processes
-        live = {run.run.id for run in self.world.scheduler.live.all()}
+        live = {run.run.id for run in self.world.live()}
         known = {*processes.alive, *processes.orders}
         # What has ended and is not heard of yet, or may have begun, has its slot all the same.
         silent = any(reaper.silent for reaper in processes.reapers)
@@ -221,26 +221,26 @@ class AnyOrder(RuleBasedStateMachine):
         world = self.world
         if world.history.broken or world.service.owed:
             return
-        held = {run.run.id for run in world.scheduler.live.all()}
-        for state in world.scheduler.states():
-            held |= {run.id for run in state.waiting} | {*state.delayed}
+        held = {run.run.id for run in world.live()}
+        for state in world.tasks():
+            held |= {run.id for run in (*state.waiting, *(each.run for each in state.put_off))}
         assert {row.run.id for row in world.rows() if row.state is not State.FINISHED} == held
 
     @invariant()
     def daemon_tasks_are_kept_and_waiting_fires_want_a_slot_that_is_taken(self):
-        core = self.world.scheduler
-        for state in core.states():
+        tasks = self.world.tasks()
+        for state in tasks:
             if state.waiting:
-                assert core.live.count(state.task.name) >= state.task.max
+                assert len(state.runs) >= state.task.max
         wanted = [(task.name, task.digest) for task in self.tasks]
-        assert [(s.task.name, s.task.digest) for s in core.states() if s.present] == wanted
+        assert [(s.task.name, s.task.digest) for s in tasks if s.present] == wanted
 
     @invariant()
     def a_task_that_fires_has_its_next_fire_ahead(self):
         world = self.world
-        paused = {state.task.name for state in world.scheduler.states() if state.paused}
+        paused = {state.task.name for state in world.tasks() if state.paused}
         for task in self.tasks:
-            at = world.scheduler.next_fire(task.name)
+            at = next(view.next for view in world.tasks() if view.task.name == task.name)
             if task.schedule and task.enabled and task.name not in paused:
                 assert at is not None
                 assert at > world.clock.wall or at <= world.clock.wall < at + 1

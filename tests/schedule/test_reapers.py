@@ -261,7 +261,7 @@ def test_a_run_that_a_silent_reaper_had_not_begun_is_started_by_the_service_that
 
 def test_a_run_that_was_stopped_while_its_reaper_was_silent_never_begins():
     world = silent()
-    world.send(KillAsked(run_ids=tuple(live.run.id for live in world.scheduler.live.all())))
+    world.send(KillAsked(run_ids=tuple(live.run.id for live in world.live())))
     world.kill_old_reapers()
     world.pass_(3)
     assert world.starts == []
@@ -270,7 +270,7 @@ def test_a_run_that_was_stopped_while_its_reaper_was_silent_never_begins():
 
 def test_a_run_that_a_silent_reaper_begins_after_it_was_stopped_is_ended_at_once():
     world = silent()
-    world.send(KillAsked(run_ids=tuple(live.run.id for live in world.scheduler.live.all())))
+    world.send(KillAsked(run_ids=tuple(live.run.id for live in world.live())))
     world.pass_(30)  # past its grace: the core says nothing more
     world.thaw_reapers()
     assert len(world.starts) == 1
@@ -288,7 +288,7 @@ def test_a_timeout_runs_from_the_start_that_was_heard_of_late():
     world.pass_(2)
     world.crash()
     world.recover(task)
-    (live,) = world.scheduler.live.all()
+    (live,) = world.live()
     assert live.state is State.INTENT
     world.thaw_reapers()
     world.pass_(4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch.event import RunEnded
 from torch.run import Ending, Outcome, Run, Trigger, Usage
-from torch.schedule.messages import Found, KillAsked, Recovered, Trace
+from torch.schedule.messages import FoundRun, KillAsked, Recovered, Trace
 from torch.task import Overlap
 from torch.testing import World, cron
 
@@ -43,7 +43,7 @@ def test_the_last_end_of_a_task_has_the_time_at_which_it_was_not_the_one_at_whic
     world.crash()
     world.pass_(30)
     world.recover(cron("a"))
-    (state,) = world.scheduler.states()
+    (state,) = world.tasks()
     assert state.last is not None
     assert state.last[2] - world.base == 65.0
 
@@ -51,7 +51,7 @@ def test_the_last_end_of_a_task_has_the_time_at_which_it_was_not_the_one_at_whic
 def test_the_end_that_was_found_has_the_signal_and_what_the_run_used():
     world = World(cron("a"))
     usage = Usage(cpu_seconds=0.5, max_rss=4096)
-    ended = Found(
+    ended = FoundRun(
         run=Run(id="old", task="a", trigger=Trigger.MANUAL), trace=Trace.ENDED, task=cron("a"),
         recorded_at=world.clock.wall, exit_code=137, signal=9, usage=usage,
     )  # fmt: skip
@@ -72,7 +72,7 @@ def test_a_run_that_waited_through_a_reboot_is_adopted_like_any_other():
     world.crash()
     world.recover(task)
     assert world.outcomes("a") == ["unknown", "live"]
-    assert world.alive("a") == world.scheduler.live.count("a") == 1
+    assert world.alive("a") == len(world.live("a")) == 1
 
 
 def test_a_service_that_died_while_the_clock_was_behind_fires_nothing_again():

@@ -13,20 +13,18 @@ from torch.event import (
     RunNotStarted,
 )
 from torch.run import Outcome, State, Trigger
+from torch.schedule.commands import Leave, Refuse, Start
 from torch.schedule.firing import Lead
 from torch.schedule.messages import (
     KillAsked,
-    Leave,
     Loaded,
     NotStarted,
-    Refuse,
     RunAsked,
-    Start,
     Survived,
     Unrecorded,
     Woke,
 )
-from torch.schedule.record import Record
+from torch.schedule.record import Entry, Rebooted, Record, Watermark
 from torch.task import CatchUp, Overlap
 from torch.testing import World, cron, daemon
 
@@ -101,8 +99,8 @@ def test_the_entry_is_the_first_command_of_an_answer():
     commands = world.send(Woke())
     assert isinstance(commands[0], Record)
     assert [type(c) for c in commands[1:]] == [Start, Start]
-    assert [e.run.task for e in commands[0].entries] == ["a", "b"]
-    assert commands[0].watermark == world.base + 60
+    assert [e.run.task for e in commands[0].of(Entry)] == ["a", "b"]
+    assert [mark.at - world.base for mark in commands[0].of(Watermark)] == [60]
 
 
 def test_equal_messages_give_equal_commands():
@@ -325,7 +323,7 @@ def test_the_reboot_is_on_record_with_its_fires():
     world = World()
     (record, *_) = world.send(Loaded(tasks=(), version="v", rebooted=True))
     assert isinstance(record, Record)
-    assert record.rebooted
+    assert record.of(Rebooted)
 
 
 # ── the life of a run ─────────────────────────────────────────────────────────────────────
@@ -342,7 +340,7 @@ def test_a_firing_that_has_its_row_already_does_not_start_again():
     assert world.fires("a") == [10]
     (told,) = later.told(FireSkipped)
     assert told.reason == "this fire has its disposition already"
-    assert later.scheduler.states()[0].last is None
+    assert later.tasks()[0].last is None
 
 
 def test_of_fires_that_all_have_their_rows_none_takes_the_slot_of_another():
@@ -373,7 +371,7 @@ def test_a_waiting_fire_that_lost_its_identity_waits_no_more():
     world.behave("a", lasts=None)
     world.pass_(20)
     world.send(Unrecorded(run_ids=("r2",), reason="it has its disposition already", lost=True))
-    (state,) = world.scheduler.states()
+    (state,) = world.tasks()
     assert not state.waiting
 
 
@@ -407,7 +405,7 @@ def test_an_unrecorded_run_frees_its_slot():
     world = World(cron("a", EVERY_10))
     world.history.broken = "disk full"
     world.pass_(10)
-    assert len(world.scheduler.live) == 0
+    assert len(world.live()) == 0
     world.history.broken = ""
     assert not isinstance(world.send(RunAsked(task="a"))[-1], Refuse)
 
@@ -448,8 +446,8 @@ def test_a_fire_that_waits_unrecorded_does_not_take_the_slot_of_one_that_is():
     core.handle(Woke(), clock.now())
     commands = core.handle(Unrecorded(run_ids=("r1", "r2"), reason="disk full"), clock.now())
     assert [c for c in commands if isinstance(c, Start)] == []
-    assert len(core.live) == 0
-    assert not core.states()[0].waiting
+    assert world.live() == []
+    assert not world.tasks()[0].waiting
 
 
 def test_a_removed_task_whose_last_run_is_unrecorded_is_forgotten():
@@ -459,7 +457,7 @@ def test_a_removed_task_whose_last_run_is_unrecorded_is_forgotten():
     core.handle(Woke(), clock.now())
     world.load()
     core.handle(Unrecorded(run_ids=("r1",), reason="disk full"), clock.now())
-    assert core.states() == []
+    assert world.tasks() == []
 
 
 # ── by hand ───────────────────────────────────────────────────────────────────────────────

@@ -43,13 +43,13 @@ def test_an_unchanged_task_keeps_its_runs_its_next_fire_and_its_counters():
     world.pass_(7)
     before = [
         (s.task, s.since, s.keeper and [(x.failures, x.not_before) for x in s.keeper.slots])
-        for s in world.scheduler.states()
+        for s in world.scheduler._states.in_order()
     ]
     rows = len(world.rows())
     world.load(cron("a", EVERY_10), daemon_task, cron("new"))
     after = [
         (s.task, s.since, s.keeper and [(x.failures, x.not_before) for x in s.keeper.slots])
-        for s in world.scheduler.states()
+        for s in world.scheduler._states.in_order()
     ]
     assert after[:2] == before
     assert len(world.rows()) == rows
@@ -73,11 +73,11 @@ def test_the_row_of_a_run_names_the_version_it_started_under():
 def test_a_removed_cron_tasks_run_goes_on_to_its_end():
     world = running(lasts=100.0)
     world.load()
-    assert [state.present for state in world.scheduler.states()] == [False]
+    assert [state.present for state in world.tasks()] == [False]
     world.pass_(100)
     assert world.outcomes("a") == ["succeeded"]
     assert world.signals == []
-    assert world.scheduler.states() == []
+    assert world.tasks() == []
 
 
 def test_a_removed_task_fires_no_more():
@@ -184,7 +184,7 @@ def test_while_stopping_a_changed_file_changes_nothing():
     world = running()
     world.stop()
     world.load(cron("b", EVERY_10))
-    assert [state.task.name for state in world.scheduler.states()] == ["a"]
+    assert [state.task.name for state in world.tasks()] == ["a"]
 
 
 # ── no fire is lost or doubled by a reload ────────────────────────────────────────────────
@@ -232,6 +232,6 @@ def test_a_reload_at_any_instant_loses_and_doubles_no_fire_of_an_untouched_task(
 
 def test_a_task_that_waits_for_its_fire_holds_next_to_nothing_beside_its_definition():
     """A service may have ten thousand of them: an empty deque each would be 6 MiB."""
-    (state,) = World(cron("a")).scheduler.states()
+    (state,) = World(cron("a")).scheduler._states.seen().values()
     held = (state, state.waiting, state.delayed, state.instants)
     assert sum(map(sys.getsizeof, held)) < 450

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 from torch.event import ProcessesSurvived, ServiceStopped, ServiceStopping
-from torch.schedule.messages import (
-    Ended,
-    Leave,
-    RunAsked,
-    Start,
-    Stop,
-    StopAsked,
-    StopMode,
-    Unrecorded,
-    Woke,
-)
+from torch.schedule.commands import Leave, Start, Stop
+from torch.schedule.messages import Ended, RunAsked, StopAsked, StopMode, Unrecorded, Woke
 from torch.task import Overlap
 from torch.testing import World, cron, daemon
 

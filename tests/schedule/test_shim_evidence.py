@@ -47,7 +47,7 @@ def test_a_shim_that_holds_its_file_has_not_ended_whatever_stands_in_it():
 
 
 def test_a_shim_that_was_killed_leaves_its_processes_or_nothing():
-    assert judged(BEGUN, alive=True) == (Trace.LEFT, SHIM_KILLED)
+    assert judged(BEGUN, alive=True) == (Trace.ORPHANED, SHIM_KILLED)
     assert judged(BEGUN) == (Trace.GONE, SHIM_KILLED)
 
 
@@ -60,7 +60,7 @@ def test_a_garbled_run_file_proves_nothing():
 
 
 def test_processes_that_live_without_a_line_of_their_shim_keep_the_slot():
-    assert judged(None, alive=True) == judged(EMPTY, alive=True) == (Trace.LEFT, SHIM_KILLED)
+    assert judged(None, alive=True) == judged(EMPTY, alive=True) == (Trace.ORPHANED, SHIM_KILLED)
 
 
 @pytest.mark.parametrize("file", [None, EMPTY, BEGUN])

@@ -9,24 +9,27 @@ from dataclasses import replace
 
 from torch.clock import FireTime, Now
 from torch.run import Ending, Outcome, State
-from torch.schedule import firing, offering, tasks, timeline
+from torch.schedule import firing, tasks, timeline
+from torch.schedule.admission import Admission
 from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
+from torch.schedule.commands import WakeAt
 from torch.schedule.evidence import Holder, judge
+from torch.schedule.gates import GO
 from torch.schedule.live import LiveRuns
-from torch.schedule.messages import Trace, WakeAt
+from torch.schedule.messages import Trace
 from torch.schedule.outbox import Outbox
-from torch.schedule.overlap import Verdict
+from torch.schedule.overlap import SlotGate
 from torch.schedule.pausing import Pauses
 from torch.schedule.recovery import Recovery
 from torch.schedule.reload import Diff
 from torch.schedule.scheduler import Scheduler
+from torch.schedule.waiting import Waiting
 from torch.testing import recovering
 
 
 def every_fire_starts_whatever_runs(patch):
-    for module in (firing, offering):
-        patch.setattr(module, "judge", lambda *_, **__: Verdict.START)
+    patch.setattr(SlotGate, "ask", lambda *_: GO)
 
 
 def what_could_not_be_recorded_is_not_heard(patch):
@@ -57,8 +60,8 @@ def a_retry_has_no_row(patch):
     def delay(self, state, run, until, now, answer, *, recorded=False):
         original(self, state, run, until, now, answer, recorded=recorded or run.attempt > 1)
 
-    original = offering.Offering.delay
-    patch.setattr(offering.Offering, "delay", delay)
+    original = Waiting.delay
+    patch.setattr(Waiting, "delay", delay)
 
 
 def timeouts_go_by_the_wall_clock(patch):
@@ -134,11 +137,11 @@ def the_watermark_of_the_old_service_is_forgotten(patch):
 def a_fire_that_waits_may_be_forgotten(patch):
     def fill(self, state, now, answer):
         if len(state.waiting) > 3:
-            self.unwait(state.waiting[-1].id)
+            self._waiting.unwait(state.waiting[-1].id)
         original(self, state, now, answer)
 
-    original = offering.Offering.fill
-    patch.setattr(offering.Offering, "fill", fill)
+    original = Admission.fill
+    patch.setattr(Admission, "fill", fill)
 
 
 def fires_are_found_a_second_too_late(patch):
@@ -179,7 +182,7 @@ def silence_is_taken_for_death(patch):
 
 
 def death_is_taken_for_an_end(patch):
-    left = {Trace.LEFT: Trace.GONE}
+    left = {Trace.ORPHANED: Trace.GONE}
     _taken_over_as(patch, lambda found: replace(found, trace=left.get(found.trace, found.trace)))
 
 

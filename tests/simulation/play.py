@@ -152,7 +152,7 @@ class Game:
         if "ops" in self.world.seen.down:
             self.world.mend_channel("ops")
         else:
-            self.world.break_channel("ops", lasting=self.pick.random() < 0.2)
+            self.world.break_channel("ops", permanent=self.pick.random() < 0.2)
         self._tell("the channel is " + ("down" if self.world.seen.down else "up"))
 
     def _arm(self) -> None:
@@ -233,12 +233,12 @@ class Game:
     def _of(self, name: str) -> object:
         """What of a task an edit of another must leave alone."""
         world = self.world
-        state = next(s for s in world.scheduler.states() if s.task.name == name)
+        state = next(s for s in world.tasks() if s.task.name == name)
         return (
-            world.scheduler.next_fire(name),
+            state.next,
             sorted(p.run.id for p in world.processes.of(name)),
             [run.id for run in state.waiting],
-            [*state.delayed],
+            [each.run.id for each in state.put_off],
             state.paused,
             len(world.signals_of(name)),
         )

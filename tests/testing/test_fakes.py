@@ -235,7 +235,7 @@ def test_a_world_fails_on_a_process_above_max():
     world = World(TASK)
     world.behave("a", lasts=None)
     world.send(RunAsked(task="a"))
-    world.scheduler.live.drop("r1")  # the core forgets what lives
+    world.scheduler._live.drop("r1")  # the core forgets what lives
     with pytest.raises(AssertionError, match="2 of a live"):
         world.send(RunAsked(task="a"))
 

@@ -12,12 +12,11 @@ from typing import Any
 
 from torch.cli import show
 from torch.report.text import count, harmless
-
-STATES = ("crash-looping", "failing")
+from torch.task import IN_TROUBLE
 
 
 def is_bad(task: Mapping[str, Any]) -> bool:
-    return task["state"] in STATES
+    return task["state"] in IN_TROUBLE
 
 
 def lines(answer: Mapping[str, Any], now: datetime) -> list[str]:

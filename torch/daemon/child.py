@@ -11,7 +11,7 @@ from torch.daemon.link import Link
 from torch.reaper import processes
 from torch.reaper.processes import Tie
 from torch.run import Run, Usage
-from torch.schedule.messages import Start
+from torch.schedule.commands import Start
 from torch.task import Task
 
 

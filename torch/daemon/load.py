@@ -12,8 +12,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from operator import eq
+from dataclasses import replace
 from typing import Any
 
 from torch import zone
@@ -23,8 +22,9 @@ from torch.daemon.loop import Loop
 from torch.daemon.systemd import Systemd
 from torch.errors import Problem, TaskFileError
 from torch.event import Event, HostZoneChanged, ReloadRefused, TaskFileWarned
-from torch.schedule.messages import Loaded
-from torch.schedule.reload import diff
+from torch.schedule.commands import ReadFile
+from torch.schedule.messages import Loaded, ReadOver, ReloadAsked
+from torch.schedule.reload import Diff
 from torch.settings import Settings
 from torch.task import Task
 from torch.taskfile.reading import Reading, Request, shape
@@ -33,15 +33,6 @@ from torch.zone import HostZone
 
 MISSING_FOR = 2.0
 """Seconds a file that is being replaced may be away before that is called a problem."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Version:
-    """The file in force. `at` is when it was loaded, in wall seconds; the reading is without its
-    `order`, which the tasks have themselves."""
-
-    reading: Reading
-    at: float
 
 
 class Loader:
@@ -55,11 +46,10 @@ class Loader:
         self._tell = tell
         self._systemd = systemd
         self._tasks: dict[str, Task] = {}
-        self._version: Version | None = None
+        self._version: reloaded.LoadedFile | None = None
         self._problem = ""  # why the file on disk is not the one in force
         self._settling = settling.Settling(clock=clock, tell=tell)
         self._busy = asyncio.Lock()
-        self._asked = asyncio.Event()
         self._background: asyncio.Task[None] | None = None
 
     # ── in ────────────────────────────────────────────────────────────────────────────────
@@ -78,31 +68,26 @@ class Loader:
         since = reloaded.decided(decided, tasks)
         await recover({task.name: task for task in tasks})
         await self._take(reading, tasks, since=since, rebooted=rebooted)
-        if self._asked.is_set():  # a signal that came while the file was read may mean a newer one
-            self.reload_soon()
         return reading
 
     def reload_soon(self) -> None:
-        """A signal or the watcher asks. A thousand asks while one is read are one more."""
-        self._asked.set()
-        if self._background is None and self._version is not None:
-            self._background = asyncio.get_running_loop().create_task(self._reload_all())
+        """A signal or the watcher asks."""
+        self._loop.post(ReloadAsked())
 
-    async def _reload_all(self) -> None:
+    def read(self, command: ReadFile) -> None:
+        """Performs it beside everything else."""
+        self._background = asyncio.get_running_loop().create_task(self._read_beside(command))
+
+    async def _read_beside(self, command: ReadFile) -> None:
+        again_in = None
         try:
-            while self._asked.is_set() or self._settling.waiting():
-                is_asked = self._asked.is_set()
-                self._asked.clear()
-                answer = await self._reload(patient=True, is_said=is_asked)
-                if self._settling.waiting() is None:
-                    continue
+            answer = await self._reload(patient=True, is_said=command.is_asked)
+            if self._settling.waiting() is not None:
                 if self._settling.gets_overdue():
                     self._refuse(tuple(Problem(**each) for each in answer["problems"]))
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._settling.pause()):
-                        await self._asked.wait()
+                again_in = self._settling.pause()
         finally:
-            self._background = None
+            self._loop.post(ReadOver(again_in=again_in))
 
     async def reload(self) -> dict[str, Any]:
         """Reads the file again; a good one is in force when this returns. The answer says what
@@ -138,7 +123,7 @@ class Loader:
             self._refuse(reading.problems)
             return self._unchanged(reading.problems)
         tasks = self._assemble(reading, fresh)
-        found, then = diff(self._tasks, tasks), self._loop.scheduler.effects(tasks)
+        found, then = self._loop.scheduler.rehearse(tasks)
         if not is_new:
             self._settling.take(reading.save)
             self._adopt(reading.zone)
@@ -146,7 +131,7 @@ class Loader:
             self._systemd.stand_well()
         else:
             self._warn(reading)
-            await self._take(reading, tasks)
+            await self._take(reading, tasks, found=found)
         return reloaded.answer(reading, found, then, version=self.version())
 
     async def rehearse(self, file: str | None = None) -> dict[str, Any]:
@@ -161,7 +146,7 @@ class Loader:
             if reading.refused:
                 return self._unchanged(reading.problems)
             tasks = self._assemble(reading, fresh)
-            found, then = diff(self._tasks, tasks), self._loop.scheduler.effects(tasks)
+            found, then = self._loop.scheduler.rehearse(tasks)
             return reloaded.answer(reading, found, then, version=self.version())
 
     def _unchanged(self, problems: tuple[Problem, ...]) -> dict[str, Any]:
@@ -170,10 +155,7 @@ class Loader:
     def _is_in_force(self, reading: Reading) -> bool:
         """Whether nothing is new: the same bytes, and the same tasks of them for this host."""
         current = self._version
-        if current is None or current.reading.hash != reading.hash:
-            return False
-        here = ((name, task.digest) for name, task in self._tasks.items())
-        return len(self._tasks) == len(reading.order) and all(map(eq, here, reading.order))
+        return current is not None and current.is_of(reading, self._tasks)
 
     def _problem_of(self, against: Doubt) -> Problem:
         return settling.problem(against, self.settings.task_file)
@@ -215,23 +197,21 @@ class Loader:
     async def _take(
         self, reading: Reading, tasks: tuple[Task, ...], *,
         since: dict[str, FireTime] | None = None, rebooted: bool = False,
+        found: Diff | None = None,
     ) -> None:  # fmt: skip
         """The good file is in force from here on."""
         self._adopt(reading.zone)
         self._tasks = {task.name: task for task in tasks}
         self._settling.take(reading.save)
-        self._version = Version(reading=replace(reading, order=()), at=self._clock.now().wall)
+        file = replace(reading, order=())  # the tasks have that themselves
+        self._version = reloaded.LoadedFile(reading=file, at=self._clock.now().wall)
         self._problem = ""
         await self._loop.ask(
             Loaded(
-                tasks=tasks,
-                version=reading.hash,
-                channels=reading.channels,
-                commit=reading.commit,
-                since=since,
-                rebooted=rebooted,
+                tasks=tasks, version=reading.hash, channels=reading.channels,
+                commit=reading.commit, since=since, rebooted=rebooted, diff=found,
             )
-        )
+        )  # fmt: skip
 
     def _adopt(self, found: HostZone) -> None:
         before = zone.current().key

@@ -18,25 +18,12 @@ from torch.daemon.recorder import RETRY, Recorder, Written
 from torch.daemon.supervisor import Supervisor
 from torch.event import Event
 from torch.linux import CLOCK_BOOTTIME, CLOCK_REALTIME, Timer
-from torch.schedule.messages import (
-    Command,
-    HistoryReset,
-    Leave,
-    Message,
-    Refuse,
-    Send,
-    Start,
-    Stop,
-    StopAsked,
-    Tell,
-    Unrecorded,
-    Watch,
-    Woke,
-)
+from torch.schedule.commands import Command, Leave, ReadFile, Refuse, Send, Start, Stop, Tell, Watch
+from torch.schedule.messages import HistoryReset, Message, StopAsked, Unrecorded, Woke
 from torch.schedule.record import Record
 from torch.schedule.scheduler import Scheduler
 
-_C = TypeVar("_C", Send, Watch)
+_C = TypeVar("_C", Send, Watch, ReadFile)
 
 BEAT = 60.0
 """Seconds between two signs of life in the history, which say how long a service lived that was

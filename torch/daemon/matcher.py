@@ -18,7 +18,8 @@ from torch.daemon.process import NICE, Form, module
 from torch.daemon.sidecar import Pace, Sidecar
 from torch.event import Event
 from torch.run import Run
-from torch.schedule.messages import Matched, Watch
+from torch.schedule.commands import Watch
+from torch.schedule.messages import Matched
 
 MOST_ENDED = 1_000
 """Runs that have ended and are still to be looked at. Beyond it the oldest is forgotten."""

@@ -19,7 +19,8 @@ from torch.message import Message, MessageKind
 from torch.notice import Notice
 from torch.notify import wire
 from torch.report.notices import About, message
-from torch.schedule.messages import Send, Sent
+from torch.schedule.commands import Send
+from torch.schedule.messages import Sent
 from torch.task import Task
 
 LINES = 10
@@ -73,7 +74,7 @@ class Notifier:
                 channel=send.channel.name,
                 notices=tuple(notice.id for notice in send.notices),
                 problem="" if result.ok else result.detail or "no reason given",
-                lasting=result.permanent,
+                permanent=result.permanent,
                 retry_after=result.retry_after,
             )
         )

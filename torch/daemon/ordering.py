@@ -15,7 +15,8 @@ from torch.daemon.link import Link
 from torch.daemon.order import OrderError, Orders
 from torch.daemon.output import Outputs
 from torch.daemon.reapers import Reapers
-from torch.schedule.messages import Message, NotStarted, Start
+from torch.schedule.commands import Start
+from torch.schedule.messages import Message, NotStarted
 
 SLICE = 0.2
 """Seconds of ordering before the loop gets a turn: exits, signals and requests wait no longer."""

@@ -23,8 +23,8 @@ from torch.reaper import fronts, journal, marks, processes
 from torch.reaper.journal import Found, Said
 from torch.reaper.processes import Stat, Tie
 from torch.run import Usage
+from torch.schedule.commands import Start
 from torch.schedule.evidence import NOTHING_SAID, REAPER_KILLED
-from torch.schedule.messages import Start
 from torch.task import Output
 
 

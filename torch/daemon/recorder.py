@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch.clock import Now
 from torch.event import Event, HistoryRecovered, HistoryReopened, HistorySetAside
 from torch.history.store import HistoryDamaged, HistoryError, Store
-from torch.schedule.record import Record, Step, withheld
+from torch.schedule.record import Progress, Record, Step, withheld
 
 RETRY = 1.0
 """Seconds between tries to write what is owed."""
@@ -68,7 +68,7 @@ class Recorder:
         return Written(refused=refused, ended=ended, reset=reset)
 
     def _commit(self, records: list[Record], now: Now) -> frozenset[str]:
-        durable = any(map(_is_durable, records))
+        durable = any(fact.durable for record in records for fact in record.facts)
         try:
             return self._store.commit(records, at=now.wall, boot_id=self._boot_id, durable=durable)
         except HistoryDamaged as error:
@@ -101,12 +101,5 @@ class Recorder:
         return Written(refused=refused, failed=reason)
 
 
-def _is_durable(record: Record) -> bool:
-    """Whether losing it with the power would start something twice, or forget what was asked.
-    An offer is: after it nobody may say that the run still waits."""
-    told = record.entries or record.definitions or record.pauses or record.posted or record.rebooted
-    return bool(told) or any(p.step in (Step.OFFERED, Step.ENDED) for p in record.progress)
-
-
 def _ends(record: Record) -> tuple[str, ...]:
-    return tuple(p.run.id for p in record.progress if p.step is Step.ENDED)
+    return tuple(p.run.id for p in record.of(Progress) if p.step is Step.ENDED)

@@ -30,7 +30,7 @@ from torch.reaper.processes import Tie
 from torch.run import Run, Trigger, Usage
 from torch.schedule.evidence import REAPER_KILLED, Holder, judge
 from torch.schedule.expression import Expression
-from torch.schedule.messages import Found, Trace
+from torch.schedule.messages import FoundRun, Trace
 from torch.schedule.shim_evidence import judge_shim
 from torch.task import Task, TaskType
 
@@ -49,7 +49,7 @@ class _Evidence:
 class Left:
     """What is found of one run: `child` where something of it lives."""
 
-    found: Found
+    found: FoundRun
     trail: Trail
     child: Child | None = None
 
@@ -130,7 +130,7 @@ class Recoverer:
             started = self._began(birth, row.started_at or changed)
         # A restart of the host ends a run as well as our signal does: then nobody knows.
         fate = row.fate if row.boot_id == self.boot_id or trace is Trace.ENDED else None
-        found = Found(
+        found = FoundRun(
             run=row.run, trace=trace, task=self._definition(row), recorded_at=row.recorded_at,
             not_before=row.not_before, fate=fate, stopping_at=row.stopping_at,
             pid=pid if started is not None else None, started=started, exit_code=code,
@@ -141,9 +141,9 @@ class Recoverer:
         return Left(found=found, trail=each.trail, child=child)
 
     def _child(
-        self, found: Found, trail: Trail, file: ShimFile | None, *, was_started: bool = False
+        self, found: FoundRun, trail: Trail, file: ShimFile | None, *, was_started: bool = False
     ) -> Child | None:
-        if found.trace not in (Trace.ALIVE, Trace.LEFT):
+        if found.trace not in (Trace.ALIVE, Trace.ORPHANED):
             return None
         said = trail.said
         child = Child(
@@ -153,10 +153,10 @@ class Recoverer:
         if file is not None:
             child.link, child.birth = None, 0
             child.run_file = file.path
-        if found.trace is Trace.LEFT and said.ended is not None:
+        if found.trace is Trace.ORPHANED and said.ended is not None:
             child.exit_code, child.signal, child.ended_at, cpu, rss = said.ended
             child.usage = None if cpu is None else Usage(cpu_seconds=cpu, max_rss=rss)
-        elif found.trace is Trace.LEFT:
+        elif found.trace is Trace.ORPHANED:
             child.link = None
             child.journal = f"{trail.directory}/journal" if trail.held else ""
             child.ended_at, child.reason = self.clock.now().wall, found.reason
@@ -210,8 +210,8 @@ class Recoverer:
             began = self._began(birth, None)
             run, task = stray(name, pid, self._tasks)
             left = name in dead
-            each = Found(
-                run=run, trace=Trace.LEFT if left else Trace.ALIVE, task=task or nameless(run),
+            each = FoundRun(
+                run=run, trace=Trace.ORPHANED if left else Trace.ALIVE, task=task or nameless(run),
                 recorded_at=began.wall, pid=pid, started=began,
                 reason=REAPER_KILLED if left else "",
             )  # fmt: skip

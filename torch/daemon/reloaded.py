@@ -1,4 +1,4 @@
-"""What a reload answers, and from where a service that follows another one decides.
+"""The file in force, what a reload answers, and from where a following service decides.
 
 Owns the shape of `torch reload --json`; pure.
 """
@@ -6,7 +6,8 @@ Owns the shape of `torch reload --json`; pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from operator import eq
 from typing import Any
 
 from torch.clock import FireTime
@@ -15,6 +16,21 @@ from torch.schedule.effect import Effect
 from torch.schedule.reload import Diff
 from torch.task import Task
 from torch.taskfile.reading import Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedFile:
+    """The file in force. `at` is when it was loaded, in wall seconds; the reading is without its
+    `order`, which the tasks have themselves."""
+
+    reading: Reading
+    at: float
+
+    def is_of(self, reading: Reading, tasks: Mapping[str, Task]) -> bool:
+        """Whether nothing is new: the same bytes, and the same tasks of them for this host."""
+        if self.reading.hash != reading.hash or len(tasks) != len(reading.order):
+            return False
+        return all(map(eq, ((n, task.digest) for n, task in tasks.items()), reading.order))
 
 
 def answer(

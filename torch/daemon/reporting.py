@@ -66,9 +66,10 @@ class Reporter:
         """The line as of now; the next one counts from here."""
         now, used = self._clock.now().mono, _processor_seconds()
         share = (used - self._used) / max(now - self._began_at, 1e-3)
+        state = self._scheduler.snapshot()
         event = SelfReported(
-            tasks=sum(state.present for state in self._scheduler.states()),
-            running=len(self._scheduler.live),
+            tasks=state.present,
+            running=state.running,
             seconds=now - self._began_at,
             started=self._started,
             failed=self._failed,

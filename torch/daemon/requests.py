@@ -31,20 +31,17 @@ from torch.event import (
 )
 from torch.nearest import did_you_mean
 from torch.run import Ending, Outcome, Trigger, Usage
+from torch.schedule.commands import Command, Refuse, Start, Tell
 from torch.schedule.messages import (
-    Command,
     KillAsked,
     Message,
     PauseAsked,
-    Refuse,
     ResumeAsked,
     RunAsked,
-    Start,
     StopAsked,
     StopMode,
-    Tell,
 )
-from torch.schedule.offering import TaskState
+from torch.schedule.snapshot import Snapshot, TaskView
 
 _LONGEST = 400 * 86_400  # seconds; more than the longest duration there is
 End = tuple[Ending, Usage | None]
@@ -124,12 +121,12 @@ class Requests:
         """With `soonest`: only the tasks that are busy, and so many of those that are due first.
         `left_behind`: with what runs that ended have left, which takes a look at all of /proc."""
         left = await self._left_behind(request) if request.get("left_behind") else {}
-        scheduler, soonest = self._loop.scheduler, request.get("soonest")
+        snapshot, soonest = self._snapshot(), request.get("soonest")
         brief = bool(request.get("brief"))
         return {
             "pid": os.getpid(),
-            "ready": self.ready and not scheduler.stopping,
-            "stopping": scheduler.stopping,
+            "ready": self.ready and not snapshot.stopping,
+            "stopping": snapshot.stopping,
             "since": rfc3339(self._since),
             **self._address_as_json(),
             "host": socket.gethostname(),
@@ -137,12 +134,12 @@ class Requests:
             "torch": __version__,
             "unit": self._unit and {"name": self._unit[0], "user": self._unit[1]},
             "version": self._loader.version(),
-            "alerts": status.of_alerts(scheduler),
+            "alerts": status.of_alerts(snapshot),
             "lateness": self._lateness(),
             "history": {"failing": self._history_failed},
             **{part: {"failing": ask()} for part, ask in self._failing.items()},
             **left,
-            **status.of_all(scheduler, self._clock.now(), soonest=soonest, brief=brief),
+            **status.of_all(snapshot, self._clock.now(), soonest=soonest, brief=brief),
         }
 
     def _lateness(self) -> dict[str, Any] | None:
@@ -163,19 +160,17 @@ class Requests:
     async def _task(self, request: dict[str, Any]) -> dict[str, Any]:
         """One task as `status` shows it, without the others."""
         name = str(request.get("task"))
-        self._must_know(name)
-        found = status.of_task(self._state(name), self._loop.scheduler, self._clock.now())
+        found = status.of_task(self._view(name), self._clock.now())
         return {"task": found, "version": self._loader.version()} | self._address_as_json()
 
     async def _names(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"tasks": [state.task.name for state in self._loop.scheduler.states()]}
+        return {"tasks": list(self._snapshot().names)}
 
     async def _next(self, request: dict[str, Any]) -> dict[str, Any]:
         """The next fire times of one task, at most `status.MOST_TIMES`."""
         name, count = str(request.get("task")), request.get("count")
-        self._must_know(name)
         most = count if isinstance(count, int) else 1
-        return status.upcoming(self._state(name), self._clock.now(), most)
+        return status.upcoming(self._view(name), self._clock.now(), most)
 
     async def _file(self, _: dict[str, Any]) -> dict[str, Any]:
         """What commands need to read the task file as this service does, and to start its like."""
@@ -198,8 +193,7 @@ class Requests:
         return await self._loader.rehearse(None if file is None else str(file))
 
     async def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
-        states = self._loop.scheduler.states()
-        live = [run for s in states for run in self._loop.scheduler.live.of(s.task.name)]
+        live = [run for view in self._snapshot().tasks() for run in view.runs]
         mode = _MODES.get(str(request.get("mode")))
         if mode is None:
             raise UsageError("a stop is 'drain', 'now' or 'keep'", hint="upgrade torch?")
@@ -210,7 +204,7 @@ class Requests:
 
     async def _run(self, request: dict[str, Any]) -> dict[str, Any]:
         task = str(request.get("task"))
-        self._must_know(task)
+        self._view(task)
         commands = await self._ask(RunAsked(task=task))
         run = next(command.run for command in commands if isinstance(command, Start))
         if not request.get("wait"):
@@ -227,12 +221,13 @@ class Requests:
 
     async def _kill(self, request: dict[str, Any]) -> dict[str, Any]:
         target = str(request.get("target"))
-        live = self._loop.scheduler.live
-        runs = [run.run.id for run in live.of(target)]
-        if not runs and live.get(target) is not None:
+        snapshot = self._snapshot()
+        view = snapshot.task(target)
+        runs = [run.run.id for run in view.runs] if view is not None else []
+        if not runs and snapshot.run(target) is not None:
             runs = [target]
         if not runs:  # what was asked for is so already
-            self._must_know(target)
+            self._view(target)
             return {"runs": []}
         await self._loop.ask(KillAsked(run_ids=tuple(runs), by_force=bool(request.get("by_force"))))
         return {"runs": runs}
@@ -240,27 +235,23 @@ class Requests:
     async def _pause(self, request: dict[str, Any]) -> dict[str, Any]:
         """A cron task's runs go on; those of a daemon task are stopped."""
         task, until = str(request.get("task")), request.get("until")
-        self._must_know(task)
+        self._view(task)
         if until is not None and not _is_ahead(until, self._clock.now().wall):
             raise UsageError("a pause ends in the future", hint="example: --for 1h")
         await self._ask(PauseAsked(task=task, until=until))
-        state = self._state(task)
-        live = self._loop.scheduler.live.of(task)
-        stopped = sum(run.fate is not None for run in live) if state.keeper is not None else 0
-        paused = status.of_task(state, self._loop.scheduler, self._clock.now())["paused"]
-        return {"task": task, "paused": paused, "running": len(live) - stopped, "stopped": stopped}
+        view = self._view(task)
+        stopped = sum(run.stopped for run in view.runs) if view.kept else 0
+        paused = status.of_task(view, self._clock.now())["paused"]
+        running = len(view.runs) - stopped
+        return {"task": task, "paused": paused, "running": running, "stopped": stopped}
 
     async def _resume(self, request: dict[str, Any]) -> dict[str, Any]:
         task = str(request.get("task"))
-        self._must_know(task)
+        self._view(task)
         commands = await self._ask(ResumeAsked(task=task))
         told = [command.event for command in commands if isinstance(command, Tell)]
         skipped = sum(e.skipped for e in told if isinstance(e, TaskResumed) and e.task == task)
-        return {
-            "task": task,
-            "skipped": skipped,
-            "next": rfc3339(self._loop.scheduler.next_fire(task)),
-        }
+        return {"task": task, "skipped": skipped, "next": rfc3339(self._view(task).next)}
 
     async def _ask(self, message: Message) -> tuple[Command, ...]:
         """What the core does about it. Raises TryAgain and UsageError where it refuses."""
@@ -271,16 +262,19 @@ class Requests:
                 raise error(command.reason, hint=command.hint)
         return commands
 
-    def _state(self, task: str) -> TaskState:
-        return next(s for s in self._loop.scheduler.states() if s.task.name == task)
+    def _snapshot(self) -> Snapshot:
+        return self._loop.scheduler.snapshot()
 
-    def _must_know(self, name: str) -> None:
-        names = [state.task.name for state in self._loop.scheduler.states()]
-        if name not in names:
-            runs = [live.run.id for live in self._loop.scheduler.live.all()]
-            hint = did_you_mean(name, [*names, *runs], otherwise="see: torch tasks")
+    def _view(self, name: str) -> TaskView:
+        """The task as it is now. Raises UsageError."""
+        snapshot = self._snapshot()
+        found = snapshot.task(name)
+        if found is None:
+            known = [*snapshot.names, *snapshot.run_ids()]
+            hint = did_you_mean(name, known, otherwise="see: torch tasks")
             where = self._loader.settings.where
             raise UsageError(f"no task or live run '{name}' on this host ({where})", hint=hint)
+        return found
 
 
 def _end_as_json(end: End) -> dict[str, Any]:

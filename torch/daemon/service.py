@@ -47,8 +47,8 @@ from torch.event import ServiceReady
 from torch.history.store import Store
 from torch.linux import be_subreaper
 from torch.reaper.processes import boot_id
+from torch.schedule.commands import ReadFile, Send, Watch
 from torch.schedule.firing import Lead
-from torch.schedule.messages import Send, Watch
 from torch.schedule.scheduler import Scheduler
 from torch.settings import Settings
 from torch.task import Task
@@ -111,6 +111,7 @@ async def serve(settings: Settings, *, foreground: bool, readiness: Readiness, w
         parts.push_async_callback(notifier.close)
         loop.perform_beside(Send, notifier.send)
         loop.perform_beside(Watch, matcher.watch)
+        loop.perform_beside(ReadFile, loader.read)
         recoverer = Recoverer(
             store=store, reapers=reapers, runs_dir=settings.runs, boot_id=boot, clock=clock
         )

@@ -14,62 +14,56 @@ from typing import Any
 
 from torch import zone
 from torch.clock import Now, rfc3339
-from torch.run import BAD, Run
+from torch.run import Run
 from torch.schedule.expression import Expression
-from torch.schedule.live import LiveRun
-from torch.schedule.offering import TaskState
-from torch.schedule.scheduler import Scheduler
-from torch.task import TaskType
+from torch.schedule.snapshot import RunView, Snapshot, TaskView
+from torch.task import IN_TROUBLE
 
-TROUBLE = ("crash-looping", "failing")
 MOST_TIMES = 100
 """Fire times that one answer gives: the service has more to do."""
 
 
 def of_all(
-    scheduler: Scheduler, now: Now, *, soonest: int | None = None, brief: bool = False
+    snapshot: Snapshot, now: Now, *, soonest: int | None = None, brief: bool = False
 ) -> dict[str, Any]:
     """All tasks in a few numbers, and each, in file order; with `soonest` only those that do not
     merely wait for their fire, and of the others the few that are due first. `brief`: less is said
     of those that merely wait, for a reader who shows no more; of a thousand tasks most do."""
-    states = scheduler.states()
-    words = [_word(state, scheduler.live.count(state.task.name)) for state in states]
-    ahead = [(at, s.task.name) for s in states if (at := scheduler.next_fire(s.task.name))]
+    views = [*snapshot.tasks()]
+    words = [_word(view) for view in views]
+    ahead = [(view.next, view.task.name) for view in views if view.next is not None]
     first = min(ahead, default=None)
     summary = {
-        "tasks": len(states),
-        "runs": len(scheduler.live),
-        "failing": sum(word in TROUBLE for word in words),
+        "tasks": len(views),
+        "runs": snapshot.running,
+        "failing": sum(word in IN_TROUBLE for word in words),
         "paused": words.count("paused"),
         "next": first and {"task": first[1], "at": rfc3339(first[0])},
     }
     still: set[str] = set()
     if brief or soonest is not None:
-        still = {s.task.name for s, word in zip(states, words, strict=True)
-                 if word in _STILL and _is_still(s, scheduler)}  # fmt: skip
+        still = {view.task.name for view, word in zip(views, words, strict=True)
+                 if word in _STILL and _is_still(view)}  # fmt: skip
     if soonest is not None:
         still -= {
             name for _, name in nsmallest(soonest, (each for each in ahead if each[1] in still))
         }
-        states = [state for state in states if state.task.name not in still]
-    tasks = [
-        _in_brief(s, scheduler) if s.task.name in still else of_task(s, scheduler, now)
-        for s in states
-    ]
+        views = [view for view in views if view.task.name not in still]
+    tasks = [_in_brief(view) if view.task.name in still else of_task(view, now) for view in views]
     return {"summary": summary, "tasks": tasks}
 
 
 _STILL = ("idle", "disabled")
 
 
-def _is_still(state: TaskState, scheduler: Scheduler) -> bool:
+def _is_still(view: TaskView) -> bool:
     """Whether the task does no more than wait for its next fire, if it has one."""
-    return not (state.delayed or state.waiting or scheduler.live.count(state.task.name))
+    return not (view.put_off or view.waiting or view.runs)
 
 
-def upcoming(state: TaskState, now: Now, count: int) -> dict[str, Any]:
+def upcoming(view: TaskView, now: Now, count: int) -> dict[str, Any]:
     """What a task's expressions mean, and its next fire times."""
-    task = state.task
+    task = view.task
     expressions = [each for each in task.schedule if isinstance(each, Expression)]
     return {
         "schedule": [
@@ -77,7 +71,7 @@ def upcoming(state: TaskState, now: Now, count: int) -> dict[str, Any]:
             for each in expressions
         ],
         "times": list(_times(expressions, now.wall, min(count, MOST_TIMES))),
-        "quiet": "disabled" if not task.enabled else "paused" if state.paused is not None else "",
+        "quiet": "disabled" if not task.enabled else "paused" if view.paused is not None else "",
     }
 
 
@@ -91,62 +85,61 @@ def _times(expressions: Iterable[Expression], wall: float, count: int) -> Iterat
         yield at.isoformat()
 
 
-def of_task(state: TaskState, scheduler: Scheduler, now: Now) -> dict[str, Any]:
+def of_task(view: TaskView, now: Now) -> dict[str, Any]:
     """`waiting` counts fires that want a slot, `delayed` those that want an instant; `put_off`
     is the earliest such instant, or that of a restart."""
-    task = state.task
-    live = scheduler.live.of(task.name)
+    task = view.task
     return {
         "name": task.name,
         "type": task.type.value,
-        "state": _word(state, len(live)),
-        "running": len(live),
+        "state": _word(view),
+        "running": len(view.runs),
         "max": task.max,
-        "waiting": len(state.waiting),
-        "delayed": len(state.delayed),
-        "put_off": _put_off(state, now),
-        "paused": _paused(state),
-        "last": _last(state),
-        "next": rfc3339(scheduler.next_fire(task.name)),
+        "waiting": len(view.waiting),
+        "delayed": len(view.put_off),
+        "put_off": _put_off(view, now),
+        "paused": _paused(view),
+        "last": _last(view),
+        "next": rfc3339(view.next),
         "schedule": [schedule.text for schedule in task.schedule],
         "timezone": task.timezone if task.schedule else None,
         "description": task.description,
         "owner": task.owner,
         "labels": dict(task.labels),
-        "runs": [_live(run) for run in live],
+        "runs": [_live(run) for run in view.runs],
     }
 
 
-def _in_brief(state: TaskState, scheduler: Scheduler) -> dict[str, Any]:
+def _in_brief(view: TaskView) -> dict[str, Any]:
     """Of a task that merely waits for its fire: the same keys, without those that say nothing."""
-    task = state.task
+    task = view.task
     return {
         "name": task.name,
         "type": task.type.value,
-        "state": _word(state, 0),
+        "state": _word(view),
         "running": 0,
         "max": task.max,
-        "last": _last(state),
-        "next": rfc3339(scheduler.next_fire(task.name)),
+        "last": _last(view),
+        "next": rfc3339(view.next),
         "schedule": [schedule.text for schedule in task.schedule],
         "runs": [],
         **({"timezone": task.timezone} if task.timezone != zone.current().key else {}),
     }
 
 
-def of_alerts(scheduler: Scheduler) -> dict[str, Any]:
+def of_alerts(snapshot: Snapshot) -> dict[str, Any]:
     """The channels of the file with what waits for them, and what people were told of."""
     return {
         "channels": [
             {
-                "name": channel.name,
-                "way": channel.way.value,
-                "waiting": len(line.queue),
-                "problem": line.problem or None,
-                "failing_since": rfc3339(line.since),
-                "sent_at": rfc3339(line.sent_at),
+                "name": each.channel.name,
+                "way": each.channel.way.value,
+                "waiting": each.waiting,
+                "problem": each.problem or None,
+                "failing_since": rfc3339(each.failing_since),
+                "sent_at": rfc3339(each.sent_at),
             }
-            for channel, line in scheduler.outbox.lines()
+            for each in snapshot.channels
         ],
         "troubles": [
             {
@@ -156,41 +149,36 @@ def of_alerts(scheduler: Scheduler) -> dict[str, Any]:
                 "told_at": rfc3339(trouble.told_at),
                 "count": trouble.count,
             }
-            for trouble in scheduler.alerts.all()
+            for trouble in snapshot.troubles
         ],
     }
 
 
-def _word(state: TaskState, live: int) -> str:
+def _word(view: TaskView) -> str:
     """A task's state in one word, the most urgent first."""
-    if not state.present:
+    if not view.present:
         return "removed"
-    if not state.task.enabled:
+    if not view.task.enabled:
         return "disabled"
-    if state.paused is not None:
+    if view.paused is not None:
         return "paused"
-    if state.keeper is not None and state.keeper.crash_looping:
+    if view.crash_looping:
         return "crash-looping"
-    if state.task.type is TaskType.DAEMON and live < state.task.max:
+    if view.task.policy.is_kept and len(view.runs) < view.task.max:
         return "restarting"
-    if live:
+    if view.runs:
         return "running"
-    return "failing" if _bad(state) else "idle"
+    return "failing" if view.failing else "idle"
 
 
-def _bad(state: TaskState) -> bool:
-    return state.last is not None and state.last[1].outcome in BAD
-
-
-def _put_off(state: TaskState, now: Now) -> dict[str, Any] | None:
+def _put_off(view: TaskView, now: Now) -> dict[str, Any] | None:
     """When the first of what was put off begins, and why it was put off."""
     found: list[tuple[float, str, int]] = [
-        (state.instants[run.id], _reason(run), run.attempt) for run in state.delayed.values()
+        (each.at, _reason(each.run), each.run.attempt) for each in view.put_off
     ]
-    for slot in state.keeper.slots if state.keeper is not None else ():
-        if slot.run_id is None and slot.not_before > now.mono:
-            tries = slot.failures + slot.unbegun
-            found.append((now.wall + slot.not_before - now.mono, "restart", tries + 1))
+    for restart in view.restarts:
+        if restart.at > now.mono:
+            found.append((now.wall + restart.at - now.mono, "restart", restart.attempt))
     if not found:
         return None
     at, why, attempt = min(found)
@@ -201,17 +189,17 @@ def _reason(run: Run) -> str:
     return "retry" if run.attempt > 1 else "jitter"
 
 
-def _paused(state: TaskState) -> dict[str, Any] | None:
-    pause = state.paused
+def _paused(view: TaskView) -> dict[str, Any] | None:
+    pause = view.paused
     if pause is None:
         return None
     return {"since": rfc3339(pause.since), "until": rfc3339(pause.until)}
 
 
-def _last(state: TaskState) -> dict[str, Any] | None:
-    if state.last is None:
+def _last(view: TaskView) -> dict[str, Any] | None:
+    if view.last is None:
         return None
-    run, ending, at = state.last
+    run, ending, at = view.last
     return {
         "run": run.id,
         "fire_time": rfc3339(run.fire_time),
@@ -222,7 +210,7 @@ def _last(state: TaskState) -> dict[str, Any] | None:
     }
 
 
-def _live(live: LiveRun) -> dict[str, Any]:
+def _live(live: RunView) -> dict[str, Any]:
     return {
         "id": live.run.id,
         "pid": live.pid,

@@ -12,7 +12,7 @@ from datetime import datetime
 from torch.clock import FireTime
 from torch.reaper import processes
 from torch.run import Run, Trigger
-from torch.task import Task, TaskType
+from torch.task import Task
 
 
 def stray(run_id: str, pid: int, tasks: Mapping[str, Task]) -> tuple[Run, Task | None]:
@@ -23,7 +23,7 @@ def stray(run_id: str, pid: int, tasks: Mapping[str, Task]) -> tuple[Run, Task |
     fire: FireTime | None = None
     with contextlib.suppress(ValueError, KeyError):
         fire = FireTime(int(datetime.fromisoformat(says["TORCH_FIRE_TIME"]).timestamp()))
-    kept = task is not None and task.type is TaskType.DAEMON
+    kept = task is not None and task.policy.is_kept
     by_hand = Trigger.DAEMON if kept else Trigger.MANUAL
     attempt = says.get("TORCH_ATTEMPT", "1")
     run = Run(

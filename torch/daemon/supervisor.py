@@ -31,7 +31,8 @@ from torch.event import Event, PartFailed
 from torch.reaper.journal import Found
 from torch.reaper.output import Output
 from torch.run import Usage
-from torch.schedule.messages import Ended, Message, NotStarted, Start, Started, Trace
+from torch.schedule.commands import Start
+from torch.schedule.messages import Ended, Message, NotStarted, Started, Trace
 
 _WITHDRAWN = "stopped before it started"
 

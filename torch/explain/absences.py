@@ -10,7 +10,6 @@ from torch.explain.fates import Explanation, gap_words, left_behind, pause_words
 from torch.report.instants import Instants
 from torch.report.text import count
 from torch.run import Outcome
-from torch.task import TaskType
 
 
 def not_in_force(e: Evidence, at: Instants) -> Explanation | None:
@@ -69,7 +68,7 @@ def _example(hosts: tuple[str, ...]) -> str:
 
 def daemon(e: Evidence, at: Instants) -> Explanation | None:
     task = e.definition.task
-    if task is None or task.type is not TaskType.DAEMON:
+    if task is None or not task.policy.is_kept:
         return None
     when = min(asked_at(e), e.now)  # of a time to come nothing is known but what lives now
     alive = [r for r in e.runs if (r.started_at or e.now) <= when

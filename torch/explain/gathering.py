@@ -26,7 +26,7 @@ from torch.history import explaining, query
 from torch.history.query import InForce, RunRow
 from torch.schedule.expression import Expression
 from torch.settings import Settings
-from torch.task import Task, TaskType
+from torch.task import Task
 
 _MOST_ROWS = 2000  # of a span that was asked for, such as a day; of more the first are told
 
@@ -194,7 +194,7 @@ class Gathering:
 
     def _deepen(self, e: Evidence, at: float) -> Evidence:
         task = e.definition.task
-        if task is not None and task.type is TaskType.DAEMON and not e.rows:
+        if task is not None and task.policy.is_kept and not e.rows:
             runs = self._runs_before(at)
             return replace(
                 e, runs=tuple(runs), gap=self._gap(at), outputs=self._outputs(runs[:5]),

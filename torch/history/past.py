@@ -14,7 +14,7 @@ from torch.clock import FireTime
 from torch.history import notices
 from torch.history.outcomes import RAN
 from torch.run import Ending, Outcome, Run, State, Trigger
-from torch.schedule.record import Pause, Posted, Trouble
+from torch.schedule.record import Paused, Posted, Trouble
 
 AHEAD = 60
 """A fire is decided this many seconds ahead of the watermark at the very most (the lead is far
@@ -50,7 +50,7 @@ class Past:
     boot_id: str | None
     decided: dict[str, tuple[str, FireTime]]
     unfinished: list[Unfinished]
-    paused: dict[str, Pause]
+    paused: dict[str, Paused]
     last: dict[str, tuple[Run, Ending, float]]
     watermark: FireTime | None
     troubles: tuple[Trouble, ...] = ()
@@ -130,9 +130,9 @@ def unfinished(db: sqlite3.Connection) -> list[Unfinished]:
     ]  # fmt: skip
 
 
-def paused(db: sqlite3.Connection) -> dict[str, Pause]:
+def paused(db: sqlite3.Connection) -> dict[str, Paused]:
     rows = db.execute("SELECT task, since, until FROM pause")
-    return {task: Pause(since=FireTime(since), until=until) for task, since, until in rows}
+    return {task: Paused(since=FireTime(since), until=until) for task, since, until in rows}
 
 
 def newest_ends(

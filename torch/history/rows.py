@@ -7,11 +7,11 @@ Invariants: a finished row never moves again; a row that was told to stop never 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch.definition import to_text
 from torch.run import Ending, Outcome, State
-from torch.schedule.record import Definition, Entry, File, Pausing, Progress, Step
+from torch.schedule.record import Defined, Entry, File, Pausing, Progress, Step
 from torch.task import Task
 
 _FEW = 64
@@ -32,10 +32,17 @@ WHERE id = ? AND state <> 'finished'
 """
 
 
+_GROWN = """
+UPDATE run SET count = ?, last_fire = ?
+WHERE id = ? AND state = 'finished' AND outcome = ? AND count <= ?
+"""
+
+
 def insert(db: sqlite3.Connection, entry: Entry, *, at: float, boot_id: str) -> bool:
     """Writes a row; False: its firing has one already. A run that has its own and has not ended
-    (it was made anew from its progress, before the core could say the rest) keeps that. A
-    collapsed row begins with the first of its fires that has none."""
+    (it was made anew from its progress, before the core could say the rest) keeps that. A row of
+    fires that never became runs grows: the same row again, with a larger count; and it begins with
+    the first of its fires that has none."""
     rest: Entry | None = entry
     while rest is not None:
         if _insert(db, rest, at=at, boot_id=boot_id):
@@ -54,6 +61,10 @@ def _insert(db: sqlite3.Connection, entry: Entry, *, at: float, boot_id: str) ->
     )  # fmt: skip
     if db.execute(_ENTRY, row).rowcount:
         return True
+    if ending is not None and entry.count > 1:
+        grown = (entry.count, entry.last, run.id, ending.outcome.value, entry.count)
+        if db.execute(_GROWN, grown).rowcount:
+            return True
     return db.execute(_SAME, (entry.digest, entry.not_before, run.id)).rowcount == 1
 
 
@@ -139,7 +150,7 @@ _IN_FORCE = "INSERT OR REPLACE INTO in_force (task, since, digest, at) VALUES (?
 _TEXT = "INSERT OR IGNORE INTO definition_text (digest, text) VALUES (?, ?)"
 
 
-def define(db: sqlite3.Connection, definitions: tuple[Definition, ...], *, at: float) -> None:
+def define(db: sqlite3.Connection, definitions: Sequence[Defined], *, at: float) -> None:
     """Writes what is new. A definition that begins before the newest one of its task says that
     the clock had been ahead: what was in force after it never was."""
     if not definitions:
@@ -174,9 +185,7 @@ def define(db: sqlite3.Connection, definitions: tuple[Definition, ...], *, at: f
     db.executemany(_IN_FORCE, rows)
 
 
-def _in_force(
-    db: sqlite3.Connection, definitions: tuple[Definition, ...]
-) -> dict[str, tuple[int, str]]:
+def _in_force(db: sqlite3.Connection, definitions: Sequence[Defined]) -> dict[str, tuple[int, str]]:
     """Task -> (since, digest) of its newest definition. Read each time: a dictionary that is
     kept would cost megabytes, and would have to be taken back with every failed commit."""
     if len(definitions) > _FEW:

@@ -2,7 +2,7 @@
 
 Owns the shape of the file and what goes into it. A batch is committed whole or not at all; the
 caller learns which intents lost because their fire has a row already (losing is a normal result).
-The file itself is `connection`'s, what is written stands in `rows`, what a new service asks in
+The file itself is `connection`'s, what is written stands in `facts`, what a new service asks in
 `past`. Must not know what a row means to the scheduler, nor the time: readings are arguments.
 """
 
@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from torch.clock import FireTime
 from torch.errors import SettingsError
-from torch.history import notices, past, prune, rows
+from torch.history import facts, past, prune, rows
 from torch.history.connection import (
     Connection,
     HistoryClosed,
@@ -25,7 +25,7 @@ from torch.history.connection import (
 from torch.history.past import Past, Unfinished
 from torch.history.prune import Limits, Slice
 from torch.run import Ending, Run
-from torch.schedule.record import File, Pause, Record, Step
+from torch.schedule.record import File, Paused, Record
 
 SCHEMA_VERSION = 5
 
@@ -79,40 +79,12 @@ class Store(Connection):
         but may be lost with the power, which is enough for "it is running now".
         Raises HistoryError, and HistoryDamaged where only `begin_anew` helps.
         """
-        records = [*records]
-        short = {p.run.id for r in records for p in r.progress if p.step is Step.ENDED}
-        begun = {p.run.id: p for r in records for p in r.progress if p.step is Step.STARTED}
-        lost: set[str] = set()
-        file = self._file
+        batch = facts.Batch(at=at, boot_id=boot_id, file=self._file)
         with self._transaction(durable) as db:
-            for record in records:
-                for entry in record.entries:
-                    if not rows.insert(db, entry, at=at, boot_id=boot_id):
-                        lost.add(entry.run.id)
-                for progress in record.progress:
-                    run_id = progress.run.id
-                    if progress.step is Step.STARTED and run_id in short:
-                        continue  # its end says it too, a moment later
-                    if run_id not in lost:
-                        ends = progress.step is Step.ENDED and not progress.never_began
-                        start = begun.get(run_id) if ends else None
-                        rows.advance(db, progress, at=at, boot_id=boot_id, begun=start)
-                rows.define(db, record.definitions, at=at)
-                for pausing in record.pauses:
-                    rows.pause(db, pausing)
-                notices.post(db, record.posted)
-                notices.deliver(db, record.deliveries)
-                notices.trouble(db, record.troubles)
-                if record.file is not None and record.file != file:
-                    file = record.file
-                    rows.load(db, file, at=at)
-                if record.watermark is not None:
-                    rows.set_meta(db, "watermark", str(record.watermark))
-                if record.rebooted:
-                    rows.set_meta(db, "boot_id", boot_id)
+            facts.write(db, records, batch)
             rows.set_meta(db, "seen_at", repr(at))
-        self._file = file
-        return frozenset(lost)
+        self._file = batch.file
+        return frozenset(batch.lost)
 
     def begin_service(self, *, pid: int, boot_id: str, at: float) -> None:
         """A service lives from now on. A span that is still open is of one that died: it ends
@@ -178,7 +150,7 @@ class Store(Connection):
         """Every run that no end is recorded for, in the order of recording."""
         return self._asked(past.unfinished)
 
-    def paused(self) -> dict[str, Pause]:
+    def paused(self) -> dict[str, Paused]:
         return self._asked(past.paused)
 
     def newest_ends(self, tasks: Iterable[str]) -> dict[str, tuple[Run, Ending, float]]:

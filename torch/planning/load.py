@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 
 from torch.clock import FireTime
 from torch.schedule.expression import Expression
-from torch.task import Schedule, Task, TaskType
+from torch.task import Schedule, Task
 
 DAY = 86_400
 
 
 def expressions(task: Task) -> tuple[Expression, ...]:
     """The expressions by which a task fires at times: none when it is disabled or a daemon."""
-    if not task.enabled or task.type is not TaskType.CRON:
+    if not task.enabled or not task.policy.fires:
         return ()
     return tuple(s for s in task.schedule if isinstance(s, Expression) and not s.is_reboot)
 

@@ -14,7 +14,7 @@ from torch.clock import FireTime
 from torch.planning.load import expressions
 from torch.schedule import daylight
 from torch.schedule.counting import Touched
-from torch.schedule.daylight import Change
+from torch.schedule.daylight import ClockChange
 from torch.task import Task
 
 AHEAD = 366 * 86_400
@@ -27,7 +27,7 @@ class Shift:
     `tasks`: (name, expression, what becomes of it), in file order."""
 
     zone: str
-    change: Change
+    change: ClockChange
     within: bool
     tasks: tuple[tuple[str, str, Touched], ...]
 
@@ -47,7 +47,7 @@ def shifts(tasks: Iterable[Task], after: FireTime, until: FireTime) -> tuple[Shi
     return tuple(sorted(seen, key=lambda shift: (shift.change.at, shift.zone)))
 
 
-def _worth_telling(zone: str, after: int, until: int, ahead: int) -> Iterable[Change]:
+def _worth_telling(zone: str, after: int, until: int, ahead: int) -> Iterable[ClockChange]:
     changes = daylight.changes(daylight.zone(zone), after, ahead)
     first = next(changes, None)
     if first is None or first.at > until:
@@ -55,7 +55,7 @@ def _worth_telling(zone: str, after: int, until: int, ahead: int) -> Iterable[Ch
     return chain([first], (change for change in changes if change.at <= until))
 
 
-def _shift(zone: str, change: Change, within: bool, tasks: list[Task]) -> Shift:
+def _shift(zone: str, change: ClockChange, within: bool, tasks: list[Task]) -> Shift:
     found = (
         (task.name, each.text, touched)
         for task in tasks

@@ -29,9 +29,9 @@ from torch.schedule.answer import Answer
 from torch.schedule.keepalive import healthy
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Matched
-from torch.schedule.offering import TaskState
 from torch.schedule.outbox import Outbox
 from torch.schedule.record import Trouble, Troubling
+from torch.schedule.state import States, TaskState
 from torch.schedule.troubles import (
     CRASH_LOOPING,
     FAILING,
@@ -41,13 +41,11 @@ from torch.schedule.troubles import (
     reminds,
     wanted,
 )
-from torch.task import Task, TaskType
+from torch.task import Task
 
 
 class Alerts:
-    def __init__(
-        self, states: Mapping[str, TaskState], live: LiveRuns, outbox: Outbox, ids: Iterator[str]
-    ) -> None:
+    def __init__(self, states: States, live: LiveRuns, outbox: Outbox, ids: Iterator[str]) -> None:
         self._states = states
         self._live = live
         self._outbox = outbox
@@ -101,7 +99,7 @@ class Alerts:
     def looked_after(self, state: TaskState, now: Now, answer: Answer) -> None:
         """A daemon task was looked at: it has recovered when all it wants lives and is healthy."""
         task = state.task
-        if task.name not in self._troubles or task.type is not TaskType.DAEMON:
+        if task.name not in self._troubles or not task.policy.is_kept:
             return
         live = self._live.of(task.name)
         if len(live) == task.max and all(r.fate is None and healthy(r, task, now) for r in live):
@@ -166,7 +164,7 @@ class Alerts:
         if ending.outcome in BAD:
             if not is_tried_again(run, events):
                 self._fail(task, run, ending, now, answer)
-        elif ending.outcome is Outcome.SUCCEEDED and task.type is TaskType.CRON:
+        elif ending.outcome is Outcome.SUCCEEDED and not task.policy.is_kept:
             self._recover(task, run, ending, now, answer)
 
     def _task(self, name: str) -> Task | None:

@@ -9,66 +9,61 @@ from __future__ import annotations
 from torch.clock import FireTime
 from torch.event import Event
 from torch.run import Ending, Run, Usage, due_at
-from torch.schedule.messages import Command, Leave, Refuse, Send, Start, Stop, Tell, Watch
+from torch.schedule.commands import Command, Leave, ReadFile, Refuse, Send, Start, Stop, Tell, Watch
 from torch.schedule.record import (
-    Definition,
+    Defined,
     Delivery,
     Entry,
+    Fact,
     File,
-    Pause,
+    Paused,
     Pausing,
     Posted,
     Progress,
+    Rebooted,
     Record,
     Step,
     Troubling,
+    Watermark,
 )
 from torch.task import Task
 
 
 class Answer:
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
-        self._progress: list[Progress] = []
-        self._definitions: list[Definition] = []
-        self._pauses: list[Pausing] = []
-        self._troubles: list[Troubling] = []
-        self._posted: list[Posted] = []
-        self._deliveries: list[Delivery] = []
+        self._facts: list[Fact] = []
         self._stops: list[Stop] = []
         self._starts: list[Start] = []
         self._tells: list[Tell] = []
-        self._beside: list[Send | Watch] = []
+        self._beside: list[Send | Watch | ReadFile] = []
         self._refusal: Refuse | None = None
         self._leave = False
-        self.file: File | None = None
-        self.watermark: FireTime | None = None
-        self.rebooted = False
+        self.watermark: FireTime | None = None  # written with whatever else is
 
     def intend(self, run: Run, task: Task, *, not_before: float | None = None) -> None:
         """A row for a run that starts now or (`not_before`, wall seconds) waits."""
-        self._entries.append(Entry(run=run, digest=task.digest, not_before=not_before))
+        self._facts.append(Entry(run=run, digest=task.digest, not_before=not_before))
 
     def dispose(
         self, run: Run, ending: Ending, *, count: int = 1, last: FireTime | None = None,
         early: tuple[FireTime, ...] = (),
     ) -> None:  # fmt: skip
         """A row for a fire that never becomes a run, or for `count` of them."""
-        self._entries.append(Entry(run=run, ending=ending, count=count, last=last, early=early))
+        self._facts.append(Entry(run=run, ending=ending, count=count, last=last, early=early))
 
     def start(self, run: Run, task: Task, at: FireTime | None) -> None:
         self._starts.append(Start(run=run, task=task, at=at))
 
     def stop(self, run: Run, fate: Ending, *, at: float, by_force: bool) -> None:
-        self._progress.append(Progress(run=run, step=Step.STOPPING, at=at, ending=fate))
+        self._facts.append(Progress(run=run, step=Step.STOPPING, at=at, ending=fate))
         self._stops.append(Stop(run_id=run.id, by_force=by_force))
 
     def offered(self, run: Run, task: Task, *, at: float) -> None:
-        self._progress.append(Progress(run=run, step=Step.OFFERED, at=at, digest=task.digest))
+        self._facts.append(Progress(run=run, step=Step.OFFERED, at=at, digest=task.digest))
 
     def started(self, run: Run, *, at: float, pid: int, due: float | None = None) -> None:
         due = None if due == due_at(run) else due
-        self._progress.append(Progress(run=run, step=Step.STARTED, at=at, pid=pid, due=due))
+        self._facts.append(Progress(run=run, step=Step.STARTED, at=at, pid=pid, due=due))
 
     def ended(
         self, run: Run, *, at: float, ending: Ending, started_at: float | None = None,
@@ -78,25 +73,34 @@ class Answer:
             run=run, step=Step.ENDED, at=at, ending=ending, started_at=started_at, usage=usage,
             never_began=never_began,
         )  # fmt: skip
-        self._progress.append(step)
+        self._facts.append(step)
 
     def define(self, name: str, task: Task | None, *, since: FireTime) -> None:
-        self._definitions.append(Definition(name=name, since=since, task=task))
+        self._facts.append(Defined(name=name, since=since, task=task))
 
-    def pause(self, task: str, pause: Pause | None) -> None:
-        self._pauses.append(Pausing(task=task, pause=pause))
+    def pause(self, task: str, pause: Paused | None) -> None:
+        self._facts.append(Pausing(task=task, pause=pause))
+
+    def load(self, file: File) -> None:
+        self._facts.append(file)
+
+    def rebooted(self) -> None:
+        self._facts.append(Rebooted())
 
     def trouble(self, troubling: Troubling) -> None:
-        self._troubles.append(troubling)
+        self._facts.append(troubling)
 
     def post(self, posted: Posted) -> None:
-        self._posted.append(posted)
+        self._facts.append(posted)
 
     def delivered(self, delivery: Delivery) -> None:
-        self._deliveries.append(delivery)
+        self._facts.append(delivery)
 
     def send(self, send: Send) -> None:
         self._beside.append(send)
+
+    def read(self, read: ReadFile) -> None:
+        self._beside.append(read)
 
     def watch(self, watch: Watch) -> None:
         self._beside.append(watch)
@@ -116,25 +120,9 @@ class Answer:
 
     def commands(self) -> tuple[Command, ...]:
         commands: list[Command] = []
-        parts = (
-            self._entries, self._progress, self._definitions, self._pauses, self._troubles,
-            self._posted, self._deliveries, self.file,
-        )  # fmt: skip
-        if any(parts) or self.rebooted:
-            commands.append(
-                Record(
-                    entries=tuple(self._entries),
-                    progress=tuple(self._progress),
-                    definitions=tuple(self._definitions),
-                    pauses=tuple(self._pauses),
-                    troubles=tuple(self._troubles),
-                    posted=tuple(self._posted),
-                    deliveries=tuple(self._deliveries),
-                    file=self.file,
-                    watermark=self.watermark,
-                    rebooted=self.rebooted,
-                )
-            )
+        if self._facts:
+            mark = () if self.watermark is None else (Watermark(at=self.watermark),)
+            commands.append(Record((*self._facts, *mark)))
         starting = {start.run.id for start in self._starts}
         commands += [stop for stop in self._stops if stop.run_id not in starting]
         commands += self._starts

@@ -5,28 +5,27 @@ Owns when such a request is refused and what is said then. Must not know who ask
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from torch.clock import Now
 from torch.run import Ending, Outcome
+from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
-from torch.schedule.firing import Firing
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import KillAsked, PauseAsked, ResumeAsked, RunAsked
-from torch.schedule.offering import Offering, TaskState
 from torch.schedule.pausing import Pauses
+from torch.schedule.sources import Sources
+from torch.schedule.state import States, TaskState
 from torch.schedule.tasks import Tasks
 
 
 class Asking:
     def __init__(
-        self, states: Mapping[str, TaskState], live: LiveRuns, *, firing: Firing,
-        offering: Offering, pauses: Pauses, tasks: Tasks,
+        self, states: States, live: LiveRuns, *, sources: Sources,
+        admission: Admission, pauses: Pauses, tasks: Tasks,
     ) -> None:  # fmt: skip
         self._states = states
         self._live = live
-        self._firing = firing
-        self._offering = offering
+        self._sources = sources
+        self._admission = admission
         self._pauses = pauses
         self._tasks = tasks
 
@@ -41,9 +40,9 @@ class Asking:
         elif stopping:
             answer.refuse("the service is stopping")
         elif isinstance(message, RunAsked):
-            self._offering.run_by_hand(state, answer)
+            self._admission.run_by_hand(state, now, answer)
         else:
-            self._firing.decide(now, answer)
+            self._sources.take(now, answer)
             if isinstance(message, PauseAsked):
                 self._pauses.begin(state, message.until, now, answer)
                 self._tasks.keep(state, now, answer)

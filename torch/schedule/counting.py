@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
-from torch.schedule.daylight import SHIFT, Change, Zone, highest_reading
+from torch.schedule.daylight import SHIFT, ClockChange, Zone, highest_reading
 from torch.schedule.stepping import (
     DAY_SECONDS,
     Plan,
@@ -68,7 +68,7 @@ def mask(plan: Plan | int | None, zone: Zone, after: int, until: int) -> int:
     return found
 
 
-def touched(plan: Plan | int | None, change: Change) -> Touched | None:
+def touched(plan: Plan | int | None, change: ClockChange) -> Touched | None:
     """None where nobody would notice: an expression that names every hour follows elapsed time."""
     if not isinstance(plan, Plan) or (plan.hours == (1 << 24) - 1 and not plan.fixed):
         return None

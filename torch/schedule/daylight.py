@@ -109,7 +109,7 @@ def _next_wildcard(plan: Plan, zone: Zone, after: int) -> int | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ClockChange:
     """A zone's clock goes from one offset to another at an instant; offsets in seconds."""
 
     at: int
@@ -128,14 +128,14 @@ class Change:
         return min(ends), max(ends)
 
 
-def changes(zone: Zone, after: int, until: int) -> Iterator[Change]:
+def changes(zone: Zone, after: int, until: int) -> Iterator[ClockChange]:
     """The changes of a zone's offset in (after, until], in order."""
     _, end, before = zone.span(after)
     while end <= until:
         at = end
         _, end, since = zone.span(at)
         if since != before and at > after:
-            yield Change(at=at, before=before, since=since)
+            yield ClockChange(at=at, before=before, since=since)
         before = since
 
 

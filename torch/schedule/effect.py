@@ -15,9 +15,9 @@ from enum import StrEnum
 from torch.run import State
 from torch.schedule.keepalive import unwanted
 from torch.schedule.live import LiveRun, LiveRuns
-from torch.schedule.offering import TaskState
 from torch.schedule.reload import Diff, launches_alike
-from torch.task import Task, TaskType
+from torch.schedule.state import TaskState
+from torch.task import Task
 
 
 class Becomes(StrEnum):
@@ -89,6 +89,6 @@ def gives_up(new: Task | None, *, paused: bool) -> str:
         return "its task left the file"
     if not new.enabled:
         return "its task was disabled"
-    if new.type is TaskType.DAEMON:
-        return "it became a daemon task"
+    if new.policy.is_kept:
+        return new.policy.became
     return "its task is paused" if paused else ""

@@ -59,7 +59,7 @@ def judge(
     begun = traces.begun or traces.pid is not None
     alive = alive and same_boot  # a session number of another boot is another process's
     if traces.ended:
-        return Trace.LEFT if told and alive else Trace.ENDED, ""
+        return Trace.ORPHANED if told and alive else Trace.ENDED, ""
     # A reaper that lives is of this boot, and so is its journal, whatever an old row says.
     if traces.holder is Holder.ANSWERS or (traces.holder is Holder.SILENT and begun):
         return Trace.ALIVE, ""
@@ -72,7 +72,7 @@ def judge(
     if traces.holder is Holder.SILENT:
         return Trace.ALIVE, ""
     if alive:
-        return Trace.LEFT, REAPER_KILLED
+        return Trace.ORPHANED, REAPER_KILLED
     if traces.pid is not None:
         return Trace.GONE, REAPER_KILLED
     if begun or started or not traces.whole:

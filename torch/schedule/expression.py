@@ -113,7 +113,7 @@ class Expression:
         """The same fires as bits: bit n stands for the second after + 1 + n."""
         return counting.mask(self._plan, daylight.zone(self.timezone), after, until)
 
-    def touched(self, change: daylight.Change) -> Touched | None:
+    def touched(self, change: daylight.ClockChange) -> Touched | None:
         """What a change of the clocks in this zone does to its fires; None for nothing odd."""
         return counting.touched(self._plan, change)
 

@@ -1,26 +1,26 @@
-"""Cron tasks: which fires are due, and what is decided of them.
+"""The clock of the schedules, the first source of fires: which are due, and what is decided.
 
 Owns the heap of next fires and the watermark. Decided are the fires in (since, now] of each
 task, and `since` moves with the decision, so that no instant is looked at twice or not at
-all. What becomes of a single fire is offering.py's. Must not know processes, requests or
+all. What becomes of a single fire is admission.py's. Must not know processes, requests or
 daemon tasks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch.clock import FireTime, Now
 from torch.event import ClockStepped, FiresMissed
 from torch.run import Ending, Outcome, Trigger
 from torch.schedule import jitter, misfire, timeline
+from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.live import LiveRuns
-from torch.schedule.offering import Offering, TaskState
-from torch.schedule.overlap import Verdict, judge
-from torch.task import Task, TaskType
+from torch.schedule.state import States, TaskState
+from torch.schedule.waiting import Waiting
+from torch.task import Task
 
 
 class Lead(NamedTuple):
@@ -40,19 +40,20 @@ MOST_LEAD = 0.7
 
 class Firing:
     def __init__(
-        self, states: dict[str, TaskState], live: LiveRuns, offering: Offering, *,
-        lead: Lead, host: str,
+        self, states: States, live: LiveRuns, *, admission: Admission,
+        waiting: Waiting, lead: Lead, host: str,
     ) -> None:  # fmt: skip
         self._states = states
         self._live = live
-        self._offering = offering
+        self._admission = admission
+        self._waiting = waiting
         self._lead = lead
         self._host = host
         self._prepared = FireTime(0)  # the fires of this instant have been looked at early
         self._heap = timeline.Heap()
         self._watermark = FireTime(0)  # up to where this service has looked
 
-    def wake_at(self) -> float | None:
+    def next_at(self) -> float | None:
         """When to decide next: ahead of the earliest fire, or at it if it was looked at early."""
         at = self._heap.first()
         return at if at is None or at <= self._prepared else at - self._lead_of(at)
@@ -60,14 +61,11 @@ class Firing:
     def _lead_of(self, at: FireTime) -> float:
         return min(self._lead.base + self._lead.each * self._heap.crowd(at), MOST_LEAD)
 
-    def next_of(self, task: str) -> FireTime | None:
-        return self._heap.get(task)
-
     def resume(self, watermark: FireTime) -> None:
         """An earlier service has looked up to here: the watermark never goes back unnoticed."""
         self._watermark = watermark
 
-    def decide(self, now: Now, answer: Answer) -> None:
+    def take(self, now: Now, answer: Answer) -> None:
         """Decides every fire up to now; the watermark moves in the same transaction."""
         until = FireTime(math.floor(now.wall))
         if timeline.stepped_back(self._watermark, now.wall):
@@ -84,48 +82,43 @@ class Firing:
             return
         if soon - self._lead_of(soon) <= now.wall + 0.001:
             self._prepared = soon
-            self._prepare(soon, answer)
+            self._prepare(soon, now, answer)
 
-    def _prepare(self, fire: FireTime, answer: Answer) -> None:
+    def _prepare(self, fire: FireTime, now: Now, answer: Answer) -> None:
         """Fires of the coming instant that will start for certain are decided ahead of it, so
-        that at the instant nothing is left to do but begin. Whatever is in doubt (no slot is
-        free yet, a retry waits) is decided at its time."""
+        that at the instant nothing is left to do but begin. Whatever is in doubt is decided at
+        its time."""
         states = [self._states[name] for name in self._heap.pop_due(fire)]
         for state in sorted(states, key=lambda s: s.order):
-            task = state.task
-            live, waiting = self._live.count(task.name), len(state.waiting)
-            free = judge(task.overlap, live=live, max=task.max, waiting=waiting) is Verdict.START
-            if free and not task.jitter and not state.delayed:
-                run = self._live.name(task.name, Trigger.SCHEDULE, fire_time=fire)
-                answer.intend(run, task)
-                self._live.reserve(run, task, answer, at=fire)
+            if self._admission.admit_ahead(state, fire, now, answer):
                 self.expect(state, fire)
             else:
-                self._heap.set(task.name, fire)
+                self._heap.set(state.task.name, fire)
 
     def _begin_again(self, until: FireTime, now: Now, answer: Answer) -> None:
         """The clock was far ahead: what it had decided there is forgotten, on disk too."""
         answer.tell(ClockStepped(seconds=now.wall - self._watermark, watermark=until))
         self._watermark = self._prepared = answer.watermark = until
-        for state in self._states.values():
+        for state in self._states.each():
             self.expect(state, until)
             if state.present:
                 answer.define(state.task.name, state.task, since=until)
 
-    def decide_reboot(self, states: Iterable[TaskState], now: Now, answer: Answer) -> None:
+    def decide_reboot(self, now: Now, answer: Answer) -> None:
         """`@reboot`: once per boot of the host, named by the instant the service first ran."""
         at = FireTime(math.floor(now.wall))
-        answer.rebooted = True
-        for state in states:
-            if state.task.enabled and any(s.is_reboot for s in state.task.schedule):
-                run = self._live.name(state.task.name, Trigger.SCHEDULE, fire_time=at)
-                self._offering.offer(state, run, now, answer)
+        answer.rebooted()
+        for seen in self._states.in_order():
+            if seen.task.enabled and any(s.is_reboot for s in seen.task.schedule):
+                run = self._live.name(seen.task.name, Trigger.SCHEDULE, fire_time=at)
+                self._admission.offer(self._states[seen.task.name], run, now, answer)
 
     def expect(self, state: TaskState, since: FireTime) -> None:
         """Everything up to `since` is decided: the task's next fire is the first one after it."""
         state.since = since
-        after = timeline.next_of_many(state.task.schedule, since) if may_fire(state) else None
-        self._heap.set(state.task.name, after)
+        fires = may_fire(state)
+        state.next = timeline.next_of_many(state.task.schedule, since) if fires else None
+        self._heap.set(state.task.name, state.next)
 
     def _decide_task(self, state: TaskState, until: FireTime, now: Now, answer: Answer) -> None:
         task = state.task
@@ -144,10 +137,10 @@ class Firing:
             run = self._live.name(task.name, trigger, fire_time=fire)
             begin = fire + self._spread(task, fire)
             if begin > now.wall:
-                self._offering.delay(state, run, begin, now, answer)
+                self._waiting.delay(state, run, begin, now, answer)
             else:
                 in_turn = len(plan.start) > 1
-                self._offering.offer(state, run, now, answer, in_turn=in_turn, due=begin)
+                self._admission.offer(state, run, now, answer, in_turn=in_turn, due=begin)
 
     def _spread(self, task: Task, fire: FireTime) -> float:
         return jitter.offset(task.jitter, task=task.name, host=self._host, fire=fire)
@@ -168,4 +161,4 @@ class Firing:
 def may_fire(state: TaskState) -> bool:
     """Whether the times of the task's schedule mean anything now."""
     task = state.task
-    return state.present and state.paused is None and task.enabled and task.type is TaskType.CRON
+    return state.present and state.paused is None and task.enabled and task.policy.fires

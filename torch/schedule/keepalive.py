@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from torch.clock import Now
 from torch.event import DaemonCrashLooping, DaemonHealthy
 from torch.run import Ending, Outcome, State, Trigger
+from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.backoff import CRASH_LOOP, restart_delay
-from torch.schedule.live import Deadlines, LiveRun, LiveRuns
+from torch.schedule.deadlines import Deadline, Deadlines
+from torch.schedule.gates import Says
+from torch.schedule.live import LiveRun, LiveRuns
 from torch.schedule.reload import launches_alike
-from torch.task import Task, TaskType
+from torch.schedule.state import TaskState
+from torch.task import Task
 
 
 def unwanted(task: Task | None, *, paused: bool) -> str:
@@ -25,8 +29,8 @@ def unwanted(task: Task | None, *, paused: bool) -> str:
         return "its task left the file"
     if not task.enabled:
         return "its task was disabled"
-    if task.type is not TaskType.DAEMON:
-        return "it became a cron task"
+    if not task.policy.is_kept:
+        return task.policy.became
     return "its task was paused" if paused else ""
 
 
@@ -50,11 +54,12 @@ class Keeper:
         return any(slot.failures >= CRASH_LOOP for slot in self.slots)
 
     def keep(
-        self, task: Task, want: int, *, live: LiveRuns, deadlines: Deadlines,
-        now: Now, answer: Answer, why: str = "no longer wanted",
+        self, state: TaskState, want: int, *, admission: Admission, live: LiveRuns,
+        deadlines: Deadlines, now: Now, answer: Answer, why: str = "no longer wanted",
     ) -> None:  # fmt: skip
         """Starts what is missing, stops what is too much and says `why`, replaces what is old.
         Idempotent."""
+        task = state.task
         while len(self.slots) < want:
             self.slots.append(Slot())
         for slot in self.slots[want:]:
@@ -63,11 +68,11 @@ class Keeper:
         for slot in self.slots[:want]:
             self._notice_health(slot, task, live, now, answer)
             # A run in surplus, or of the task's earlier life, still takes its place under max.
-            if slot.run_id is None and live.count(task.name) < want:
+            if slot.run_id is None and admission.ask(state, Trigger.DAEMON, now).says is Says.GO:
                 if slot.not_before <= now.mono:
-                    self._start(slot, task, live, answer)
+                    slot.run_id = admission.keep_alive(state, now, answer).id
                 else:
-                    deadlines.add(slot.not_before, "keep", task.name)
+                    deadlines.add(slot.not_before, Deadline.KEEP, task.name)
         self._replace_one(task, want, live, now, answer)
 
     def adopt(self, run_id: str) -> None:
@@ -76,7 +81,7 @@ class Keeper:
 
     def started(self, task: Task, deadlines: Deadlines, now: Now) -> None:
         """A run began: it is looked at again when it should be healthy."""
-        deadlines.add(now.mono + task.restart.healthy_after, "keep", task.name)
+        deadlines.add(now.mono + task.restart.healthy_after, Deadline.KEEP, task.name)
 
     def ended(self, ended: LiveRun, task: Task, now: Now, answer: Answer) -> None:
         """A run died: its slot waits out the back-off, unless it was stopped on purpose. That the
@@ -110,12 +115,6 @@ class Keeper:
                 slot.failures, slot.unbegun, slot.not_before = 0, 0, 0.0
             elif run.started is not None:
                 self.started(task, deadlines, run.started)
-
-    def _start(self, slot: Slot, task: Task, live: LiveRuns, answer: Answer) -> None:
-        run = live.name(task.name, Trigger.DAEMON)
-        answer.intend(run, task)
-        live.reserve(run, task, answer)
-        slot.run_id = run.id
 
     def _stop(self, slot: Slot, why: str, live: LiveRuns, now: Now, answer: Answer) -> None:
         run = live.get(slot.run_id) if slot.run_id else None

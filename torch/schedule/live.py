@@ -3,20 +3,19 @@
 Owns what is alive and until when it may be: a run is here from the moment its slot is
 reserved to the moment its end is known, so counting these is counting slots, and `max`
 holds because reserving and counting happen in the same place. Must not know schedules.
-Deadlines are on the monotonic clock: no clock step ever shortens a timeout.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from torch.clock import FireTime, Now
 from torch.event import RunAdopted, RunEnded, RunStarted, RunStopping
 from torch.run import Ending, Outcome, Run, State, Trigger, due_at, lateness, move
 from torch.schedule.answer import Answer
-from torch.schedule.messages import Ended, Found, Trace
+from torch.schedule.deadlines import Deadline, Deadlines
+from torch.schedule.messages import Ended, FoundRun, Trace
 from torch.task import Task
 
 
@@ -39,56 +38,12 @@ class LiveRun:
         return mono - self.started.mono if self.started else 0.0
 
 
-class Deadlines:
-    """Monotonic instants at which something must be looked at again. Asking for one twice is
-    asking once: daemon tasks ask at every look, and each look must not breed another."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, str, str]] = []
-        self._of_key: dict[str, set[tuple[float, str]]] = {}
-        self._dead = 0  # places in the heap whose key was forgotten
-
-    def add(self, mono: float, kind: str, key: str) -> None:
-        known = self._of_key.setdefault(key, set())
-        if (mono, kind) not in known:
-            known.add((mono, kind))
-            heapq.heappush(self._heap, (mono, kind, key))
-
-    def forget(self, key: str) -> None:
-        """Nothing of this key needs a look any more. Its places die where they lie, and are
-        cleared when most are dead: short runs with a long timeout must not pile up."""
-        self._dead += len(self._of_key.pop(key, ()))
-        if self._dead > 64 and self._dead > len(self._heap) // 2:
-            self._heap = [(m, kind, key) for key, of in self._of_key.items() for m, kind in of]
-            heapq.heapify(self._heap)
-            self._dead = 0
-
-    def first(self) -> float | None:
-        while self._heap:
-            mono, kind, key = self._heap[0]
-            if (mono, kind) in self._of_key.get(key, ()):
-                return mono
-            heapq.heappop(self._heap)
-            self._dead -= 1
-        return None
-
-    def pop_due(self, mono: float) -> Iterator[tuple[str, str]]:
-        """(kind, key), each once: one look serves all runs of a daemon task, and ten thousand of
-        them may have begun one by one."""
-        told = set()
-        while (at := self.first()) is not None and at <= mono:
-            _, kind, key = heapq.heappop(self._heap)
-            known = self._of_key[key]
-            known.discard((at, kind))
-            if not known:
-                del self._of_key[key]
-            if (kind, key) not in told:
-                told.add((kind, key))
-                yield kind, key
-
-
 class LiveRuns:
-    def __init__(self, run_ids: Iterator[str], deadlines: Deadlines) -> None:
+    def __init__(
+        self, run_ids: Iterator[str], deadlines: Deadlines, *, changes: Callable[[str], None]
+    ) -> None:
+        """`changes` is told the task whose runs are about to change."""
+        self._changes = changes
         self.version = ""  # of the task file now in force
         self._run_ids = run_ids
         self._deadlines = deadlines
@@ -103,13 +58,18 @@ class LiveRuns:
 
     def of(self, task: str) -> tuple[LiveRun, ...]:
         """A task's live runs, oldest first."""
-        return tuple(self._of_task.get(task, {}).values())
+        found = self._of_task.get(task)
+        return () if found is None else tuple(found.values())
 
     def count(self, task: str) -> int:
         return len(self._of_task.get(task, ()))
 
     def all(self) -> tuple[LiveRun, ...]:
         return tuple(self._runs.values())
+
+    def tasks(self) -> dict[str, str]:
+        """Run id -> task of each live run."""
+        return {run_id: live.run.task for run_id, live in self._runs.items()}
 
     def name(
         self, task: str, trigger: Trigger, *, fire_time: FireTime | None = None, attempt: int = 1
@@ -131,12 +91,11 @@ class LiveRuns:
         """Takes a slot and asks for the start. The intent must be on record, or in `answer`.
         `due`: when it was to begin, if something had put it off."""
         live = LiveRun(run=run, task=task, due=due_at(run) if due is None else due)
-        self._runs[run.id] = live
-        self._of_task.setdefault(run.task, {})[run.id] = live
+        self._keep(live)
         answer.start(run, task, at)
         return live
 
-    def adopt(self, found: Found, now: Now, answer: Answer) -> LiveRun:
+    def adopt(self, found: FoundRun, now: Now, answer: Answer) -> LiveRun:
         """Takes over a run of an earlier service, with its slot and its timeout."""
         # A reaper that does not answer may be about to begin it: then its start is still to come.
         unborn = found.trace is Trace.ALIVE and found.pid is None
@@ -144,31 +103,36 @@ class LiveRuns:
             run=found.run, task=found.task, state=State.INTENT if unborn else State.RUNNING,
             started=found.started, pid=found.pid, adopted=True, due=due_at(found.run),
         )  # fmt: skip
-        self._runs[found.run.id] = live
-        self._of_task.setdefault(found.run.task, {})[found.run.id] = live
+        self._keep(live)
         if found.pid is not None and found.started is not None:
             answer.started(found.run, at=found.started.wall, pid=found.pid)
-        if found.trace not in (Trace.ALIVE, Trace.LEFT):  # over: its end is heard next
+        if found.trace not in (Trace.ALIVE, Trace.ORPHANED):  # over: its end is heard next
             live.fate = found.fate
             return live
         answer.tell(RunAdopted(run=found.run, pid=found.pid))
         if found.started is not None and found.task.timeout is not None:
             mono = found.started.mono + found.task.timeout
-            self._deadlines.add(mono, "timeout", found.run.id)
+            self._deadlines.add(mono, Deadline.TIMEOUT, found.run.id)
         if found.fate is not None:  # the signal may not have been sent; a second one is harmless
             away = max(now.wall - (found.stopping_at or now.wall), 0.0)
             self.stop(live, found.fate, now, answer, grace_used=away)
         return live
 
+    def _keep(self, live: LiveRun) -> None:
+        self._changes(live.run.task)
+        self._runs[live.run.id] = live
+        self._of_task.setdefault(live.run.task, {})[live.run.id] = live
+
     def started(self, run_id: str, pid: int, now: Now, answer: Answer) -> LiveRun | None:
         live = self._runs.get(run_id)
         if live is None:
             return None
+        self._changes(live.run.task)
         live.pid, live.started = pid, now
         if live.state is State.INTENT:  # else a stop overtook the start
             live.state = move(live.state, State.RUNNING)
             if live.task.timeout is not None:
-                self._deadlines.add(now.mono + live.task.timeout, "timeout", run_id)
+                self._deadlines.add(now.mono + live.task.timeout, Deadline.TIMEOUT, run_id)
         late = lateness(now.wall, live.due)
         answer.started(live.run, at=now.wall, pid=pid, due=live.due)
         answer.tell(RunStarted(run=live.run, pid=pid, lateness=late))
@@ -180,6 +144,7 @@ class LiveRuns:
     ) -> None:  # fmt: skip
         """SIGTERM now and SIGKILL after the grace; by force: SIGKILL now. Repeating is harmless.
         `grace_used`: seconds of the grace that have passed under an earlier service."""
+        self._changes(live.run.task)
         if live.fate is None:
             live.fate = fate
         if live.state is State.STOPPING and not by_force:
@@ -193,17 +158,19 @@ class LiveRuns:
         answer.tell(RunStopping(run=live.run, reason=live.fate.reason, by_force=by_force))
         if not by_force:
             left = max(live.task.grace - grace_used, 0.0)
-            self._deadlines.add(now.mono + left, "grace", live.run.id)
+            self._deadlines.add(now.mono + left, Deadline.GRACE, live.run.id)
 
-    def overdue(self, kind: str, run_id: str, now: Now, answer: Answer) -> None:
-        """A timeout or a grace has passed."""
+    def timed_out(self, run_id: str, now: Now, answer: Answer) -> None:
+        """Its timeout has passed."""
         live = self._runs.get(run_id)
-        if live is None:
-            return
-        if kind == "timeout":
+        if live is not None:
             reason = f"timeout ({live.task.timeout:g} s)"
             self.stop(live, Ending(outcome=Outcome.TIMED_OUT, reason=reason), now, answer)
-        elif live.fate is not None:
+
+    def grace_over(self, run_id: str, now: Now, answer: Answer) -> None:
+        """It was told to stop, and has had its grace."""
+        live = self._runs.get(run_id)
+        if live is not None and live.fate is not None:
             self.stop(live, live.fate, now, answer, by_force=True)
 
     def ended(self, message: Ended, now: Now, answer: Answer) -> tuple[LiveRun, Ending] | None:
@@ -220,8 +187,10 @@ class LiveRuns:
         return live, ending
 
     def drop(self, run_id: str) -> LiveRun | None:
-        live = self._runs.pop(run_id, None)
+        live = self._runs.get(run_id)
         if live is not None:
+            self._changes(live.run.task)
+            del self._runs[run_id]
             of_task = self._of_task[live.run.task]
             del of_task[run_id]
             if not of_task:

@@ -1,9 +1,7 @@
-"""The boundary of the core on one page: messages in, commands out.
+"""What the core hears: one half of its boundary, whose other is commands.py.
 
-Everything that happens reaches the core as one of these messages, with the time as an
-argument beside it; everything the core wants done leaves as one of these commands. The
-shell performs `Record` before any `Start` of the same answer: nothing starts without its
-intent on disk.
+Everything that happens reaches the core as one of these messages, with the time as an argument
+beside it; everything the core wants done leaves as a command.
 """
 
 from __future__ import annotations
@@ -14,13 +12,10 @@ from enum import StrEnum
 
 from torch.channel import Channel
 from torch.clock import FireTime, Now
-from torch.event import Event
-from torch.notice import Notice
 from torch.run import Ending, Run, Usage
-from torch.schedule.record import Pause, Posted, Record, Trouble
+from torch.schedule.record import Paused, Posted, Trouble
+from torch.schedule.reload import Diff
 from torch.task import Task
-
-# ── messages: what the core hears ────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +28,8 @@ class Loaded:
     """A good task file: this host's tasks, in file order. `version` is the file's hash.
 
     `since` gives, for tasks whose fires were already decided by an earlier service under the
-    same definition, the instant up to which they were. Tasks not in it begin now.
+    same definition, the instant up to which they were. Tasks not in it begin now. `diff`: what it
+    changes, if that was found out a moment ago (`Scheduler.rehearse`).
     """
 
     tasks: tuple[Task, ...]
@@ -42,6 +38,7 @@ class Loaded:
     commit: str | None = None  # the git commit of the file, where there is one
     since: dict[str, FireTime] | None = None
     rebooted: bool = False  # first load since the host booted: `@reboot` is due
+    diff: Diff | None = None
 
 
 class Trace(StrEnum):
@@ -50,15 +47,15 @@ class Trace(StrEnum):
     NEVER_STARTED = "never started"  # proven: no reaper has begun it, or can
     ALIVE = "alive"  # its reaper lives, and has it or does not answer
     ENDED = "ended"  # its exit code is written down
-    LEFT = "left"  # its reaper was killed, but processes of the run live
+    ORPHANED = "orphaned"  # its reaper was killed, but processes of the run live
     GONE = "gone"  # nothing says how it ended, and nothing of it lives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FoundRun:
     """One unfinished run of an earlier service. `task` is the definition it started with.
 
-    `pid` and `started` are set for ALIVE and LEFT; `exit_code`, `signal` and `usage` for ENDED,
+    `pid` and `started` are set for ALIVE and ORPHANED; `exit_code`, `signal` and `usage` for ENDED,
     as in `Ended`; `at` (wall seconds) is when it ended, as well as that is known.
     """
 
@@ -88,10 +85,10 @@ class Recovered:
     which may be ahead of a clock that was set back.
     """
 
-    found: tuple[Found, ...] = ()
+    found: tuple[FoundRun, ...] = ()
     in_force: frozenset[str] = frozenset()  # tasks whose definition was in force
     coming: Mapping[str, Task] = field(default_factory=dict)
-    paused: Mapping[str, Pause] = field(default_factory=dict)
+    paused: Mapping[str, Paused] = field(default_factory=dict)
     last: Mapping[str, tuple[Run, Ending, float]] = field(default_factory=dict)
     watermark: FireTime | None = None
     troubles: tuple[Trouble, ...] = ()
@@ -171,6 +168,19 @@ class ResumeAsked:
     task: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReloadAsked:
+    """The task file may be another: a signal, or whoever watches it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOver:
+    """A `ReadFile` is done. `again_in`: the file was being saved; it wants a look so many seconds
+    from now."""
+
+    again_in: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryReset:
     """The history was set aside and a new one begun: what it must know is recorded again."""
@@ -178,13 +188,13 @@ class HistoryReset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What became of a `Send`. `problem` '': it was delivered. `lasting`: trying again is no
+    """What became of a `Send`. `problem` '': it was delivered. `permanent`: trying again is no
     use; `retry_after`: the seconds that the receiver asks us to wait."""
 
     channel: str
     notices: tuple[str, ...]
     problem: str = ""
-    lasting: bool = False
+    permanent: bool = False
     retry_after: float | None = None
 
 
@@ -226,75 +236,10 @@ Message = (
     | KillAsked
     | PauseAsked
     | ResumeAsked
+    | ReloadAsked
+    | ReadOver
     | HistoryReset
     | Sent
     | Matched
     | StopAsked
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WakeAt:
-    """When the core wants to hear `Woke`: the earlier of a wall and a monotonic instant."""
-
-    wall: float | None
-    mono: float | None
-
-
-# ── commands: what the core asks for ─────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """`at`: the command begins at this instant and not before it; None: as soon as it can."""
-
-    run: Run
-    task: Task
-    at: FireTime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """SIGTERM to the run's group; by force: SIGKILL to all of it but the shim."""
-
-    run_id: str
-    by_force: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tell:
-    event: Event
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refuse:
-    """The answer to a request that cannot be met; nothing was done."""
-
-    reason: str
-    hint: str = ""
-    for_now: bool = True  # False: asking again later is no use
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """Nothing is left to do: the service may end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
-    """Delivers notices on a channel, all in one message; answered by `Sent`."""
-
-    channel: Channel
-    notices: tuple[Notice, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """Looks for the patterns on the output of a run from byte `offset` of each on (-1: from now
-    on), until it has ended; those asked for before are forgotten. Answered by `Matched`."""
-
-    run: Run
-    patterns: tuple[tuple[str, int], ...]  # (pattern, offset)
-
-
-Command = Record | Start | Stop | Tell | Send | Watch | Refuse | Leave

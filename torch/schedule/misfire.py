@@ -1,7 +1,7 @@
 """Which of several due fires of one task start, and which are missed. Pure functions.
 
 Source of the rules: docs/semantics.md, Late fires. A fire may start up to `start_within`
-seconds after its time. Invariant: every due fire is in exactly one of the parts of a Plan.
+seconds after its time. Invariant: every due fire is in exactly one of the parts of a Split.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Split:
     """`late` of the fires in `start` are past their `start_within` (their trigger is catch_up)."""
 
     start: tuple[FireTime, ...] = ()  # oldest first
@@ -40,7 +40,7 @@ class Plan:
 def plan(
     due: Due, *, now: float, start_within: float, catch_up: CatchUp,
     spread: Callable[[FireTime], float] = lambda _: 0.0,
-) -> Plan:  # fmt: skip
+) -> Split:  # fmt: skip
     """Splits the due fires of one task by its catch-up policy. `spread` gives the seconds by
     which a fire's start is put off (jitter); it is late only after that."""
     times = due.times
@@ -52,7 +52,7 @@ def plan(
     else:
         start = ()
     missed = _missed(due, started=len(start), reason=_why(start, start_within, catch_up))
-    return Plan(start=start, late=late & frozenset(start), missed=missed)
+    return Split(start=start, late=late & frozenset(start), missed=missed)
 
 
 def _missed(due: Due, *, started: int, reason: str) -> Missed | None:

@@ -18,10 +18,12 @@ from torch.clock import Now
 from torch.event import NoticeGivenUp, NoticeSent, NoticeUnsent
 from torch.notice import Notice
 from torch.schedule.answer import Answer
-from torch.schedule.live import Deadlines
-from torch.schedule.messages import Send, Sent
+from torch.schedule.commands import Send
+from torch.schedule.deadlines import Deadline, Deadlines
+from torch.schedule.messages import Sent
 from torch.schedule.record import Delivery, Posted
 from torch.schedule.senders import FAILING, Senders
+from torch.schedule.snapshot import ChannelView
 
 BURST = 10
 """Messages that a channel gets one by one, in quick succession."""
@@ -80,9 +82,16 @@ class Outbox:
         self._senders = Senders()
         self._ready: dict[str, None] = {}  # channels that only lack a place, the longest first
 
-    def lines(self) -> tuple[tuple[Channel, Line], ...]:
-        """Every channel of the file with its queue, for `status`."""
-        return tuple((c, self._line(name)) for name, c in self._channels.items())
+    def channels(self) -> tuple[ChannelView, ...]:
+        """Every channel of the file, and what waits for it."""
+        return tuple(
+            ChannelView(
+                channel=channel, waiting=len(line.queue), problem=line.problem,
+                failing_since=line.since, sent_at=line.sent_at,
+            )
+            for name, channel in self._channels.items()
+            for line in (self._lines.get(name) or Line(name=name),)
+        )  # fmt: skip
 
     def inherit(self, owed: Iterable[Posted]) -> None:
         """What an earlier service did not see sent."""
@@ -176,7 +185,7 @@ class Outbox:
                 if not self._senders.has_place(line.doubt(), now.mono):
                     self._ready.setdefault(line.name)  # the end of one of them comes here again
                     if (soon := self._senders.next_place(now.mono)) is not None:
-                        self._deadlines.add(soon, "send", line.name)
+                        self._deadlines.add(soon, Deadline.SEND, line.name)
                     return
                 self._send_now(line, channel, now, answer)
         self._ready.pop(line.name, None)
@@ -187,7 +196,7 @@ class Outbox:
         at = line.next_at()
         if at > now.mono:
             line.held = line.held or line.tokens < 1.0
-            self._deadlines.add(at, "send", line.name)
+            self._deadlines.add(at, Deadline.SEND, line.name)
         return at <= now.mono
 
     def _send_now(self, line: Line, channel: Channel, now: Now, answer: Answer) -> None:
@@ -210,7 +219,7 @@ class Outbox:
         pause = max(pause, min(message.retry_after or 0.0, LONGEST_PAUSE))
         line.not_before = now.mono + pause
         for notice in batch:
-            if message.lasting or now.wall - notice.at >= GIVEN_UP_AFTER:
+            if message.permanent or now.wall - notice.at >= GIVEN_UP_AFTER:
                 line.queue.remove(notice)
                 self._give_up(line, notice, message.problem, now, answer)
         if line.queue:

@@ -1,28 +1,29 @@
-"""What becomes of a fire while runs of its task are live. One pure function.
+"""The gate of `max` and `overlap`: what becomes of a run while others of its task are live.
 
-`waiting` are fires already recorded that wait for a slot.
+The one place that decides `max`: a slot is free only if nobody waits for it.
 """
 
 from __future__ import annotations
 
-from enum import Enum, auto
-
+from torch.run import Trigger
+from torch.schedule.gates import GO, Candidate, Judgement, Says
 from torch.task import Overlap
 
 
-class Verdict(Enum):
-    START = auto()
-    SKIP = auto()
-    WAIT = auto()  # for a slot
-    REPLACE = auto()  # stop the oldest run, wait for its slot; a fire that waits already gives way
-
-
-def judge(policy: Overlap, *, live: int, max: int, waiting: int) -> Verdict:
-    """The one place that decides `max`: START only if a slot is free and nobody waits for it."""
-    if live + waiting < max:
-        return Verdict.START
-    if policy is Overlap.REPLACE:
-        return Verdict.REPLACE
-    if policy is Overlap.QUEUE and waiting == 0:
-        return Verdict.WAIT
-    return Verdict.SKIP
+class SlotGate:
+    def ask(self, candidate: Candidate) -> Judgement:
+        task, live, waiting = candidate.task, candidate.live, candidate.waiting
+        if live + waiting < task.max:
+            return GO
+        full = f"{live} live and {waiting} waiting, max is {task.max}"
+        if candidate.at_once:
+            hint = f"wait for one to end, or: torch kill {task.name}"
+            return Judgement(says=Says.SKIP, reason=f"'{task.name}' has {full}", hint=hint)
+        wait = f"{live} live, max is {task.max}"
+        if candidate.in_line or candidate.in_turn or candidate.trigger is Trigger.DAEMON:
+            return Judgement(says=Says.WAIT, reason=wait)
+        if task.overlap is Overlap.REPLACE:
+            return Judgement(says=Says.WAIT, reason=wait, makes_room=True)
+        if task.overlap is Overlap.QUEUE and waiting == 0:
+            return Judgement(says=Says.WAIT, reason=wait)
+        return Judgement(says=Says.SKIP, reason=full)

@@ -17,20 +17,20 @@ from torch.schedule import timeline
 from torch.schedule.answer import Answer
 from torch.schedule.firing import Firing
 from torch.schedule.live import LiveRuns
-from torch.schedule.offering import Offering, TaskState
-from torch.schedule.record import Pause
-from torch.task import TaskType
+from torch.schedule.record import Paused
+from torch.schedule.state import TaskState
+from torch.schedule.waiting import Waiting
 
 
 class Pauses:
-    def __init__(self, live: LiveRuns, firing: Firing, offering: Offering) -> None:
+    def __init__(self, live: LiveRuns, firing: Firing, waiting: Waiting) -> None:
         self._live = live
         self._firing = firing
-        self._offering = offering
+        self._waiting = waiting
         self._ends: dict[str, float] = {}  # task -> wall seconds
-        self._inherited: dict[str, Pause] = {}  # of an earlier service, until its task is loaded
+        self._inherited: dict[str, Paused] = {}  # of an earlier service, until its task is loaded
 
-    def inherit(self, paused: Mapping[str, Pause]) -> None:
+    def inherit(self, paused: Mapping[str, Paused]) -> None:
         self._inherited = dict(paused)
 
     def wake_at(self) -> float | None:
@@ -44,9 +44,9 @@ class Pauses:
         """Pauses the task, or gives its pause another end. What waits is skipped."""
         since = max(FireTime(math.floor(now.wall)), state.since)
         self._set(
-            state, Pause(since=state.paused.since if state.paused else since, until=until), answer
+            state, Paused(since=state.paused.since if state.paused else since, until=until), answer
         )
-        self._offering.give_up(state, "its task was paused", now, answer)
+        self._waiting.give_up(state, "its task was paused", now, answer)
         answer.tell(TaskPaused(task=state.task.name, until=until))
 
     def end(self, state: TaskState, now: Now, answer: Answer) -> None:
@@ -63,7 +63,7 @@ class Pauses:
         """The task has a definition, new or changed, from `since` on; a pause goes on under it."""
         pause = state.paused or self._inherited.pop(state.task.name, None)
         if pause is not None:
-            self._set(state, Pause(since=since, until=pause.until), answer)
+            self._set(state, Paused(since=since, until=pause.until), answer)
 
     def forget_inherited(self, answer: Answer) -> None:
         """Pauses of tasks that are gone from the file."""
@@ -79,7 +79,7 @@ class Pauses:
     def settle(self, state: TaskState, until: FireTime, answer: Answer) -> int:
         """Gives the fires of the pause up to `until` their one row; returns how many they are."""
         task, pause = state.task, state.paused
-        if pause is None or not task.enabled or task.type is not TaskType.CRON:
+        if pause is None or not task.enabled or not task.policy.fires:
             return 0
         due = timeline.due(task.schedule, pause.since, until)
         if due is None:
@@ -93,7 +93,7 @@ class Pauses:
         )  # fmt: skip
         return due.count
 
-    def _set(self, state: TaskState, pause: Pause | None, answer: Answer) -> None:
+    def _set(self, state: TaskState, pause: Paused | None, answer: Answer) -> None:
         state.paused = pause
         self._ends.pop(state.task.name, None)
         if pause is not None:

@@ -1,7 +1,9 @@
 """What is to be on disk: the one command that comes before all others of an answer.
 
-Owns the shapes that the core and the history share, and nothing else of either. A `Record` is
-committed in one transaction, or not at all.
+Owns the shapes that the core and the history share, and nothing else of either: facts, each of a
+type that has one writer in torch/history/facts.py and one in torch/testing/history.py. A `Record`
+is committed in one transaction, or not at all, its facts in their order. `durable`: to lose the
+fact with the power would start something twice, or forget what was asked.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import ClassVar, TypeVar
 
 from torch.clock import FireTime
 from torch.notice import Notice
@@ -25,6 +28,7 @@ class Entry:
     that instant at the least, and has not been offered a slot.
     """
 
+    durable: ClassVar[bool] = True
     run: Run
     ending: Ending | None = None
     count: int = 1
@@ -77,18 +81,24 @@ class Progress:
     due: float | None = None
     never_began: bool = False
 
+    @property
+    def durable(self) -> bool:
+        """An offer is: after it nobody may say that the run still waits."""
+        return self.step in (Step.OFFERED, Step.ENDED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
+class Defined:
     """A task's definition in force from `since` on; `task` None when it left the file."""
 
+    durable: ClassVar[bool] = True
     name: str
     since: FireTime
     task: Task | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
+class Paused:
     """A task is paused: every fire after `since` is skipped, until `until` (wall seconds)."""
 
     since: FireTime
@@ -99,14 +109,16 @@ class Pause:
 class Pausing:
     """A task is paused from now on, or (`pause` None) no longer."""
 
+    durable: ClassVar[bool] = True
     task: str
-    pause: Pause | None
+    pause: Paused | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """The task file that is in force from now on."""
 
+    durable: ClassVar[bool] = False
     version: str
     commit: str | None
 
@@ -132,6 +144,7 @@ class Trouble:
 class Troubling:
     """A trouble as it is from now on, or (`trouble` None) that it is over."""
 
+    durable: ClassVar[bool] = False
     task: str
     kind: str
     trouble: Trouble | None
@@ -141,6 +154,7 @@ class Troubling:
 class Posted:
     """A notice that is to go to a channel: owed until a `Delivery` says what became of it."""
 
+    durable: ClassVar[bool] = True
     notice: Notice
     channel: str
 
@@ -149,6 +163,7 @@ class Posted:
 class Delivery:
     """What became of a notice on a channel: it was sent, or (`sent` False) given up."""
 
+    durable: ClassVar[bool] = False
     notice: str
     channel: str
     sent: bool
@@ -158,19 +173,45 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """Every fire up to `at` has its disposition."""
+
+    durable: ClassVar[bool] = False
+    at: FireTime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebooted:
+    """The `@reboot` fires of this boot are decided."""
+
+    durable: ClassVar[bool] = True
+
+
+Fact = (
+    Entry
+    | Progress
+    | Defined
+    | Pausing
+    | File
+    | Troubling
+    | Posted
+    | Delivery
+    | Watermark
+    | Rebooted
+)
+
+_F = TypeVar("_F", bound=Fact)
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """To be committed in one transaction, before anything else of the same answer."""
 
-    entries: tuple[Entry, ...] = ()
-    progress: tuple[Progress, ...] = ()
-    definitions: tuple[Definition, ...] = ()
-    pauses: tuple[Pausing, ...] = ()
-    troubles: tuple[Troubling, ...] = ()
-    posted: tuple[Posted, ...] = ()
-    deliveries: tuple[Delivery, ...] = ()
-    file: File | None = None
-    watermark: FireTime | None = None
-    rebooted: bool = False  # the `@reboot` fires of this boot are decided with it
+    facts: tuple[Fact, ...] = ()
+
+    def of(self, kind: type[_F]) -> tuple[_F, ...]:
+        """Its facts of this type."""
+        return tuple(fact for fact in self.facts if isinstance(fact, kind))
 
 
 def withheld(batch: Sequence[Record]) -> tuple[frozenset[str], list[Record]]:
@@ -178,17 +219,16 @@ def withheld(batch: Sequence[Record]) -> tuple[frozenset[str], list[Record]]:
     written later). These are its intents, and what it offers: a run whose row says that it waits
     would be started once more by the next service. An end is kept even so: it is the disposition
     of a fire that was given up in the same breath."""
-    begun = {entry.run.id for record in batch for entry in record.entries if entry.ending is None}
-    begun |= {p.run.id for record in batch for p in record.progress if p.step is Step.OFFERED}
-    owed = [
-        replace(
-            record,
-            entries=tuple(entry for entry in record.entries if entry.ending is not None),
-            progress=tuple(
-                p for p in record.progress if p.run.id not in begun or p.step is Step.ENDED
-            ),
-            rebooted=False,
-        )
-        for record in batch
-    ]
-    return frozenset(begun), [record for record in owed if record != Record()]
+    facts = [fact for record in batch for fact in record.facts]
+    begun = {fact.run.id for fact in facts if isinstance(fact, Entry) and fact.ending is None}
+    begun |= {f.run.id for f in facts if isinstance(f, Progress) and f.step is Step.OFFERED}
+
+    def is_owed(fact: Fact) -> bool:
+        if isinstance(fact, Entry):
+            return fact.ending is not None
+        if isinstance(fact, Progress):
+            return fact.run.id not in begun or fact.step is Step.ENDED
+        return not isinstance(fact, Rebooted)
+
+    owed = [Record(tuple(filter(is_owed, record.facts))) for record in batch]
+    return frozenset(begun), [record for record in owed if record.facts]

@@ -12,26 +12,32 @@ from collections.abc import Iterable, Mapping
 
 from torch.clock import FireTime, Now
 from torch.run import Ending, Outcome, Run, Trigger
+from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
 from torch.schedule.keepalive import Keeper
 from torch.schedule.live import LiveRuns
-from torch.schedule.messages import Ended, Found, Trace
-from torch.schedule.offering import Offering, TaskState
-from torch.task import CatchUp, TaskType
+from torch.schedule.messages import Ended, FoundRun, Trace
+from torch.schedule.state import States, TaskState
+from torch.schedule.waiting import Waiting
+from torch.task import CatchUp
 
 _DIED = "the service died before it was started"
 
 
 class Recovery:
-    def __init__(self, states: dict[str, TaskState], live: LiveRuns, offering: Offering) -> None:
+    def __init__(
+        self, states: States, live: LiveRuns, *, admission: Admission,
+        waiting: Waiting,
+    ) -> None:  # fmt: skip
         self._states = states
         self._live = live
-        self._offering = offering
-        self._unstarted: list[Found] = []
+        self._admission = admission
+        self._waiting = waiting
+        self._unstarted: list[FoundRun] = []
         self.in_force: frozenset[str] = frozenset()  # tasks of the earlier service
         self.last: Mapping[str, tuple[Run, Ending, float]] = {}  # each task's newest end
 
-    def take_over(self, found: Found, now: Now, answer: Answer) -> Ended | None:
+    def take_over(self, found: FoundRun, now: Now, answer: Answer) -> Ended | None:
         """The run has its slot again; one that never started waits until the file is loaded.
         Returns the end of one that is over."""
         if found.trace is Trace.NEVER_STARTED:
@@ -41,12 +47,12 @@ class Recovery:
         state = self._states.get(name)
         if state is None:
             state = TaskState(task=found.task, order=0, since=FireTime(0), present=False)
-            self._states[name] = state
+            self._states.add(state)
         if found.run.trigger is Trigger.DAEMON:
             state.keeper = state.keeper or Keeper()
             state.keeper.adopt(found.run.id)
         self._live.adopt(found, now, answer)
-        if found.trace in (Trace.ALIVE, Trace.LEFT):
+        if found.trace in (Trace.ALIVE, Trace.ORPHANED):
             return None
         at = now.wall if found.at is None else found.at
         return Ended(
@@ -65,9 +71,9 @@ class Recovery:
         for found in sorted(rest, key=lambda f: f.run.fire_time or 0, reverse=True):
             self._offer(found, now, answer)
 
-    def _take(self, policy: CatchUp | None) -> Iterable[Found]:
-        taken: list[Found] = []
-        left: list[Found] = []
+    def _take(self, policy: CatchUp | None) -> Iterable[FoundRun]:
+        taken: list[FoundRun] = []
+        left: list[FoundRun] = []
         for found in self._unstarted:
             state = self._states.get(found.run.task)
             meant = policy is None or (state and state.present and state.task.catch_up is policy)
@@ -75,29 +81,29 @@ class Recovery:
         self._unstarted = left
         return taken
 
-    def _offer(self, found: Found, now: Now, answer: Answer) -> None:
+    def _offer(self, found: FoundRun, now: Now, answer: Answer) -> None:
         run = found.run
         state = self._states.get(run.task)
         begin = found.not_before or run.fire_time or 0.0  # a fire may have been decided ahead
         if why := _no_more(state, run):
-            self._offering.skip(run, why, now, answer, recorded=True)
+            self._waiting.skip(run, why, now, answer, recorded=True)
         elif state is not None and begin > now.wall:
             told = found.not_before is None
-            self._offering.delay(state, run, begin, now, answer, recorded=not told)
+            self._waiting.delay(state, run, begin, now, answer, recorded=not told)
         elif state is not None:
             why = self._too_late(state, found, now)
             if why:
                 outcome = Outcome.MISSED
-                self._offering.skip(run, why, now, answer, recorded=True, outcome=outcome)
+                self._waiting.skip(run, why, now, answer, recorded=True, outcome=outcome)
             else:
                 in_turn = state.task.catch_up is CatchUp.ALL
                 wanted = None if found.not_before is not None else begin or found.recorded_at
-                self._offering.offer(
+                self._admission.offer(
                     state, run, now, answer, recorded=True, in_turn=in_turn, wanted=wanted,
                     due=begin or None,
                 )  # fmt: skip
 
-    def _too_late(self, state: TaskState, found: Found, now: Now) -> str:
+    def _too_late(self, state: TaskState, found: FoundRun, now: Now) -> str:
         """Why the fire is missed, as catch_up and start_within say; '' if it still starts."""
         task, run = state.task, found.run
         if task.catch_up is CatchUp.ALL:
@@ -119,6 +125,6 @@ def _no_more(state: TaskState | None, run: Run) -> str:
         return "its task left the file"
     if not state.task.enabled and run.trigger is not Trigger.MANUAL:
         return "its task was disabled"
-    if state.task.type is TaskType.DAEMON:
-        return "it became a daemon task"
+    if state.task.policy.is_kept:
+        return state.task.policy.became
     return "its task was paused" if state.paused else ""

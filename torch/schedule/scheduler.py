@@ -1,9 +1,10 @@
 """The core: `Scheduler.handle(message, now) -> commands`. Same messages, same commands.
 
 Owns what follows from what: it hears each message and passes it to the file that decides:
-tasks.py for a changed file, firing.py for fires, offering.py for slots, live.py for runs and
-deadlines, keepalive.py for daemon tasks, asking.py for requests, pausing.py for pauses,
-recovery.py for what an earlier service left; and what all of them told is heard by alerting.py.
+tasks.py for a changed file, sources.py for fires, admission.py for slots, waiting.py for what has
+no slot yet, live.py for runs, keepalive.py for daemon tasks, asking.py for requests, pausing.py
+for pauses, recovery.py for what an earlier service left, leaving.py for the end of this one; and
+what all of them told is heard by alerting.py.
 Invariants, held by tests/schedule:
 
 - each fire has exactly one disposition: a run, or a row that says skipped or missed and why;
@@ -13,7 +14,7 @@ Invariants, held by tests/schedule:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from torch.clock import FireTime, Now
@@ -22,17 +23,19 @@ from torch.event import (
     HistoryFailed,
     ProcessesSurvived,
     RunNotStarted,
-    ServiceStopped,
-    ServiceStopping,
 )
 from torch.run import Ending, Outcome, Trigger
+from torch.schedule.admission import Admission
 from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
 from torch.schedule.asking import Asking
+from torch.schedule.commands import Command, WakeAt
+from torch.schedule.deadlines import Deadline, Deadlines
 from torch.schedule.firing import NO_LEAD, Firing, Lead, may_fire
-from torch.schedule.live import Deadlines, LiveRun, LiveRuns
+from torch.schedule.gates import Gate
+from torch.schedule.leaving import Leaving
+from torch.schedule.live import LiveRun, LiveRuns
 from torch.schedule.messages import (
-    Command,
     Ended,
     HistoryReset,
     KillAsked,
@@ -41,69 +44,86 @@ from torch.schedule.messages import (
     Message,
     NotStarted,
     PauseAsked,
+    ReadOver,
     Recovered,
+    ReloadAsked,
     ResumeAsked,
     RunAsked,
     Sent,
     Started,
     StopAsked,
-    StopMode,
     Survived,
     Unrecorded,
-    WakeAt,
     Woke,
 )
-from torch.schedule.offering import Offering, TaskState
 from torch.schedule.outbox import Outbox
 from torch.schedule.pausing import Pauses
 from torch.schedule.recovery import Recovery
+from torch.schedule.reloading import Reloading
+from torch.schedule.snapshot import Snapshot
+from torch.schedule.sources import Fires, MakeSource, Sources
+from torch.schedule.state import States, TaskState
 from torch.schedule.tasks import Tasks
+from torch.schedule.waiting import Waiting
 from torch.schedule.watching import Watching
 
 
 class Scheduler:
-    def __init__(self, *, run_ids: Iterator[str], lead: Lead = NO_LEAD, host: str = "") -> None:
+    def __init__(
+        self, *, run_ids: Iterator[str], lead: Lead = NO_LEAD, host: str = "",
+        gates: Sequence[Gate] = (), sources: Sequence[MakeSource] = (),
+    ) -> None:  # fmt: skip
         """`lead`: by how much fires that are sure to start are decided ahead.
-        `host`: a name for this host that stays the same; jitter is picked by it."""
-        self._states: dict[str, TaskState] = {}
+        `host`: a name for this host that stays the same; jitter is picked by it.
+        `gates`: asked before a run gets a slot, besides those that every core has.
+        `sources`: of fires, besides the clock of the schedules."""
+        self._states = States()
         self._deadlines = Deadlines()
-        self.live = LiveRuns(run_ids, self._deadlines)
-        self._offering = Offering(self.live, self._deadlines)
-        self._firing = Firing(self._states, self.live, self._offering, lead=lead, host=host)
-        self._pauses = Pauses(self.live, self._firing, self._offering)
-        self._recovery = Recovery(self._states, self.live, self._offering)
-        self._tasks = Tasks(
-            self._states, self.live, self._deadlines, firing=self._firing,
-            offering=self._offering, pauses=self._pauses, recovery=self._recovery,
+        self._live = LiveRuns(run_ids, self._deadlines, changes=self._states.changes)
+        self._waiting = Waiting(self._states, self._live, self._deadlines)
+        self._admission = Admission(self._states, self._live, self._waiting, gates)
+        self._firing = Firing(
+            self._states, self._live, admission=self._admission, waiting=self._waiting,
+            lead=lead, host=host,
         )  # fmt: skip
-        self.effects = self._tasks.effects
+        fires = Fires(self._states, self._live, self._admission)
+        self._sources = Sources(self._firing, *(make(fires) for make in sources))
+        self._pauses = Pauses(self._live, self._firing, self._waiting)
+        self._recovery = Recovery(
+            self._states, self._live, admission=self._admission, waiting=self._waiting
+        )
+        self._tasks = Tasks(
+            self._states, self._live, self._deadlines, admission=self._admission,
+            waiting=self._waiting, firing=self._firing, sources=self._sources, pauses=self._pauses,
+            recovery=self._recovery,
+        )  # fmt: skip
+        self.rehearse = self._tasks.rehearse
         self._asking = Asking(
-            self._states, self.live, firing=self._firing, offering=self._offering,
+            self._states, self._live, sources=self._sources, admission=self._admission,
             pauses=self._pauses, tasks=self._tasks,
         )  # fmt: skip
-        self.outbox = Outbox(self._deadlines)
-        self.alerts = Alerts(self._states, self.live, self.outbox, run_ids)
-        self._watching = Watching(self._states, self.live, self.alerts)
-        self._stopping = self._leaving = False
-        self._ended = self._killed = 0
-        self._left: list[str] = []
+        self._outbox = Outbox(self._deadlines)
+        self._alerts = Alerts(self._states, self._live, self._outbox, run_ids)
+        self._watching = Watching(self._states, self._live, self._alerts)
+        self._reloading = Reloading(self._deadlines)
+        self._leaving = Leaving(self._states, self._live, self._waiting)
 
     @property
     def wake_at(self) -> WakeAt:
-        at = (self._firing.wake_at(), self._pauses.wake_at())
+        at = (self._sources.next_at(), self._pauses.wake_at())
         wall = min((instant for instant in at if instant is not None), default=None)
-        return WakeAt(wall=None if self._stopping else wall, mono=self._deadlines.first())
+        return WakeAt(wall=None if self.stopping else wall, mono=self._deadlines.first())
 
     @property
     def stopping(self) -> bool:
-        return self._stopping
+        return self._leaving.stopping
 
-    def states(self) -> list[TaskState]:
-        """This host's tasks in file order, then those that are gone but still run."""
-        return self._tasks.in_order()
-
-    def next_fire(self, task: str) -> FireTime | None:
-        return self._firing.next_of(task)
+    def snapshot(self) -> Snapshot:
+        """The state at this instant, for whoever is not the core."""
+        return Snapshot(
+            self._states, self._live, stopping=self.stopping,
+            channels=self._outbox.channels(), troubles=self._alerts.all(),
+        )  # fmt: skip
 
     def handle(self, message: Message, now: Now) -> tuple[Command, ...]:
         """Hears one message; returns what is to be done, in order."""
@@ -124,67 +144,79 @@ class Scheduler:
             case Recovered():
                 self._on_recovered(message, now, answer)
             case Loaded():
-                if not self._stopping:
+                if not self.stopping:
                     self._on_loaded(message, now, answer)
+            case ReloadAsked() | ReadOver():
+                self._reloading.hear(message, now, answer, stopping=self.stopping)
             case HistoryReset():
                 self._tasks.record_again(answer)
-                self.alerts.record_again(answer)
-                self.outbox.record_again(answer)
+                self._alerts.record_again(answer)
+                self._outbox.record_again(answer)
             case Sent():
-                self.outbox.sent(message, now, answer)
+                self._outbox.sent(message, now, answer)
             case Matched():
-                self.alerts.matched(message, now, answer)
+                self._alerts.matched(message, now, answer)
             case KillAsked():
                 self._asking.kill(message, now, answer)
             case RunAsked() | PauseAsked() | ResumeAsked():
-                self._asking.asked(message, now, answer, stopping=self._stopping)
+                self._asking.asked(message, now, answer, stopping=self.stopping)
             case StopAsked():
-                self._on_stop_asked(message, now, answer)
+                self._outbox.close()
+                self._leaving.asked(message, now, answer)
             case _:
                 assert_never(message)
         told = answer.told()
         if told:
-            self.alerts.hear(told, now, answer)
+            self._alerts.hear(told, now, answer)
             self._watching.hear(told, answer)
         return answer.commands()
 
     # ── time ──────────────────────────────────────────────────────────────────────────────
 
     def _on_woke(self, now: Now, answer: Answer) -> None:
-        if not self._stopping:
-            for task in self._pauses.over(now.wall):
-                self._asking.resume(self._states[task], now, answer)
-            self._firing.decide(now, answer)
+        if not self.stopping:
+            for name in self._pauses.over(now.wall):
+                self._asking.resume(self._states[name], now, answer)
+            self._sources.take(now, answer)
+            for task in self._admission.take_held_back():
+                self._tasks.fill(task, now, answer)
         for kind, key in self._deadlines.pop_due(now.mono):
-            if kind == "keep":
-                state = self._states.get(key)
-                if state is not None and not self._stopping:
-                    self._tasks.keep(state, now, answer)
-                    self.alerts.looked_after(state, now, answer)
-            elif kind == "send":
-                self.outbox.due(key, now, answer)
-            elif kind == "delayed":
-                if not self._stopping:  # else the next service offers it
-                    self._offering.due(key, now, answer)
-            else:
-                self.live.overdue(kind, key, now, answer)
+            match kind:
+                case Deadline.KEEP:
+                    state = self._states.get(key)
+                    if state is not None and not self.stopping:
+                        self._tasks.keep(state, now, answer)
+                        self._alerts.looked_after(state, now, answer)
+                case Deadline.READ:
+                    self._reloading.due(answer, stopping=self.stopping)
+                case Deadline.SEND:
+                    self._outbox.due(key, now, answer)
+                case Deadline.DELAYED:
+                    if not self.stopping:  # else the next service offers it
+                        self._admission.due(key, now, answer)
+                case Deadline.TIMEOUT:
+                    self._live.timed_out(key, now, answer)
+                case Deadline.GRACE:
+                    self._live.grace_over(key, now, answer)
+                case _:
+                    assert_never(kind)
 
     # ── the life of a run ─────────────────────────────────────────────────────────────────
 
     def _on_started(self, message: Started, now: Now, answer: Answer) -> None:
         since = message.at or now
-        live = self.live.started(message.run_id, message.pid, since, answer)
+        live = self._live.started(message.run_id, message.pid, since, answer)
         state = self._states.get(live.run.task) if live else None
         if state is not None and state.keeper is not None:
             state.keeper.started(state.task, self._deadlines, since)
 
     def _on_ended(self, message: Ended, now: Now, answer: Answer) -> None:
-        found = self.live.ended(message, now, answer)
+        found = self._live.ended(message, now, answer)
         if found is not None:
             self._after(*found, message.at, now, answer)
 
     def _on_not_started(self, message: NotStarted, now: Now, answer: Answer) -> None:
-        live = self.live.drop(message.run_id)
+        live = self._live.drop(message.run_id)
         if live is not None:
             live.of_host = message.of_host
             if live.fate is None:
@@ -195,7 +227,7 @@ class Scheduler:
             answer.tell(RunNotStarted(run=live.run, reason=fate.reason))
             self._after(live, fate, now.wall, now, answer)
         else:
-            self._offering.unwait(message.run_id)
+            self._waiting.unwait(message.run_id)
 
     def _after(self, live: LiveRun, ending: Ending, at: float, now: Now, answer: Answer) -> None:
         """A run is over, since `at` (wall seconds), and its slot is free."""
@@ -205,19 +237,15 @@ class Scheduler:
             if state.keeper is not None:
                 state.keeper.ended(live, state.task, now, answer)
             if not self._tasks.loaded or may_fire(state):
-                self._offering.retry(state, live, ending, now, answer)
-        if self._stopping:
-            self._ended += not live.forced
-            self._killed += live.forced
-            self._leave_if_done(answer)
+                self._waiting.retry(state, live, ending, now, answer)
+        if self.stopping:
+            self._leaving.ended(live, answer)
         elif state is not None:
             self._tasks.fill(state, now, answer)
 
     def _on_survived(self, message: Survived, answer: Answer) -> None:
         answer.tell(ProcessesSurvived(run_id=message.run_id, processes=message.processes))
-        if self._stopping and self.live.drop(message.run_id):
-            self._left += message.processes
-            self._leave_if_done(answer)
+        self._leaving.survived(message.run_id, message.processes, answer)
 
     def _on_unrecorded(self, message: Unrecorded, now: Now, answer: Answer) -> None:
         """No intent on disk, no start: the slots are freed and the fires become missed rows."""
@@ -227,8 +255,8 @@ class Scheduler:
         ending = Ending(outcome=Outcome.MISSED, reason=why)
         touched: dict[str, TaskState] = {}
         for run_id in message.run_ids:
-            live = self.live.drop(run_id)
-            run = live.run if live else self._offering.unwait(run_id)
+            live = self._live.drop(run_id)
+            run = live.run if live else self._waiting.unwait(run_id)
             if run is None:
                 continue
             if message.lost:
@@ -236,15 +264,15 @@ class Scheduler:
             elif run.trigger is not Trigger.DAEMON:
                 # As progress: one that waited has its row, and of the others it makes one.
                 answer.ended(run, at=now.wall, ending=ending)
-                self.alerts.missed(run, ending.reason, now, answer)
+                self._alerts.missed(run, ending.reason, now, answer)
             state = self._states.get(run.task)
             if live and state is not None:
                 touched[run.task], live.of_host = state, True
                 if state.keeper is not None:
                     state.keeper.ended(live, state.task, now, answer)
         # Only now: a fire that waited may be one of those that were not recorded.
-        if self._stopping:
-            self._leave_if_done(answer)
+        if self.stopping:
+            self._leaving.if_done(answer)
         else:
             for state in touched.values():
                 self._tasks.fill(state, now, answer)
@@ -256,44 +284,17 @@ class Scheduler:
         self._recovery.in_force, self._recovery.last = message.in_force, message.last
         self._pauses.inherit(message.paused)
         self._firing.resume(message.watermark or FireTime(0))
-        self.alerts.inherit(message.troubles, message.coming)
-        self.outbox.inherit(message.owed)
+        self._alerts.inherit(message.troubles, message.coming)
+        self._outbox.inherit(message.owed)
         for found in message.found:
             ended = self._recovery.take_over(found, now, answer)
             if ended is not None:
                 self._on_ended(ended, now, answer)
 
     def _on_loaded(self, message: Loaded, now: Now, answer: Answer) -> None:
+        first = not self._tasks.loaded
         self._tasks.swap(message, now, answer)
-        self.alerts.loaded(answer)
+        self._reloading.loaded(answer, first=first)
+        self._alerts.loaded(answer)
         self._watching.loaded(answer)
-        self.outbox.loaded(message.channels, now, answer)
-
-    # ── the end ───────────────────────────────────────────────────────────────────────────
-
-    def _on_stop_asked(self, message: StopAsked, now: Now, answer: Answer) -> None:
-        """Nothing new fires. A second request goes to SIGKILL at once."""
-        self.outbox.close()
-        if message.mode is StopMode.KEEP:
-            self._stopping = self._leaving = True
-            answer.tell(ServiceStopped(ended=0, killed=0, kept=len(self.live)))
-            answer.leave()
-            return
-        by_force = self._stopping or message.mode is StopMode.NOW
-        if not self._stopping:
-            self._stopping = True
-            answer.tell(ServiceStopping(reason=message.reason, live=len(self.live)))
-            for state in self._states.values():
-                why = "the service stopped"
-                self._offering.give_up(state, why, now, answer, delayed=False)
-        fate = Ending(outcome=Outcome.KILLED, reason="the service stopped")
-        for live in self.live.all():
-            self.live.stop(live, fate, now, answer, by_force=by_force)
-        self._leave_if_done(answer)
-
-    def _leave_if_done(self, answer: Answer) -> None:
-        if not len(self.live) and not self._leaving:
-            self._leaving = True
-            left = tuple(self._left)
-            answer.tell(ServiceStopped(ended=self._ended, killed=self._killed, left=left))
-            answer.leave()
+        self._outbox.loaded(message.channels, now, answer)

@@ -53,4 +53,4 @@ def judge_shim(
         if not started and (file is None or file.empty):
             return Trace.NEVER_STARTED, ""
         return Trace.GONE, FILE_GONE
-    return (Trace.LEFT if alive else Trace.GONE), SHIM_KILLED
+    return (Trace.ORPHANED if alive else Trace.GONE), SHIM_KILLED

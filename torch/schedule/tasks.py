@@ -12,77 +12,83 @@ import math
 from torch.clock import FireTime, Now
 from torch.event import TasksReloaded
 from torch.schedule import timeline
+from torch.schedule.admission import Admission
 from torch.schedule.answer import Answer
+from torch.schedule.deadlines import Deadlines
 from torch.schedule.effect import Effect, effects, gives_up
 from torch.schedule.firing import Firing
 from torch.schedule.keepalive import Keeper, unwanted
-from torch.schedule.live import Deadlines, LiveRuns
+from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Loaded
-from torch.schedule.offering import Offering, TaskState
 from torch.schedule.pausing import Pauses
 from torch.schedule.record import File
 from torch.schedule.recovery import Recovery
 from torch.schedule.reload import Diff, diff
-from torch.task import Task, TaskType
+from torch.schedule.sources import Sources
+from torch.schedule.state import States, TaskState
+from torch.schedule.waiting import Waiting
+from torch.task import Task
 
 
 class Tasks:
     def __init__(
-        self, states: dict[str, TaskState], live: LiveRuns, deadlines: Deadlines, *,
-        firing: Firing, offering: Offering, pauses: Pauses, recovery: Recovery,
+        self, states: States, live: LiveRuns, deadlines: Deadlines, *,
+        admission: Admission, waiting: Waiting, firing: Firing, sources: Sources, pauses: Pauses,
+        recovery: Recovery,
     ) -> None:  # fmt: skip
         self._states = states
         self._live = live
         self._deadlines = deadlines
         self._firing = firing
-        self._offering = offering
+        self._sources = sources
+        self._admission = admission
+        self._waiting = waiting
         self._pauses = pauses
         self._recovery = recovery
         self.loaded = False
 
-    def in_order(self) -> list[TaskState]:
-        """This host's tasks in file order, then those that are gone but still run."""
-        return sorted(self._states.values(), key=lambda s: (not s.present, s.order))
-
-    def effects(self, tasks: tuple[Task, ...]) -> tuple[Effect, ...]:
-        """What a file with these tasks would do to what runs and waits."""
-        return effects(self._states, self._live, self._diff(tasks), tasks)
+    def rehearse(self, tasks: tuple[Task, ...]) -> tuple[Diff, tuple[Effect, ...]]:
+        """What a file with these tasks would change, and do to what runs and waits."""
+        found = self._diff(tasks)
+        return found, effects(self._states.seen(), self._live, found, tasks)
 
     def _diff(self, tasks: tuple[Task, ...]) -> Diff:
-        return diff({s.task.name: s.task for s in self.in_order() if s.present}, tasks)
+        return diff({s.task.name: s.task for s in self._states.in_order() if s.present}, tasks)
 
     def swap(self, message: Loaded, now: Now, answer: Answer) -> None:
         """Swaps the tasks at one instant: fires up to it are decided by the old definitions,
         fires after it by the new ones."""
-        self._firing.decide(now, answer)
+        self._sources.take(now, answer)
         at = FireTime(math.floor(now.wall))
-        found = self._diff(message.tasks)
+        found = self._diff(message.tasks) if message.diff is None else message.diff
         self._live.version = message.version
-        answer.file = File(version=message.version, commit=message.commit)
+        answer.load(File(version=message.version, commit=message.commit))
         touched = {*found.added, *found.changed}
         for order, task in enumerate(message.tasks):
             if task.name in touched:
                 since = (message.since or {}).get(task.name, at)
                 since = at if timeline.stepped_back(since, now.wall) else since
                 self._define(task, order, since, answer)
-            else:
+            elif self._states.seen()[task.name].order != order:
                 self._states[task.name].order = order
+        self._states.reordered()
         self._follow(found, message, at, now, answer)
         self._recovery.offer_in_turn(now, answer)
-        self._firing.decide(now, answer)
+        self._sources.take(now, answer)
         self._recovery.offer_rest(now, answer)
         if message.rebooted:
-            self._firing.decide_reboot(self.in_order(), now, answer)
+            self._firing.decide_reboot(now, answer)
 
     def _define(self, task: Task, order: int, since: FireTime, answer: Answer) -> None:
         state = self._states.get(task.name)
         if state is None:
-            state = self._states[task.name] = TaskState(task=task, order=order, since=since)
+            state = self._states.add(TaskState(task=task, order=order, since=since))
         state.last = state.last or self._recovery.last.get(task.name)
         since = max(since, state.since)  # what was decided stays so, though the clock went back
         self._pauses.settle(state, since, answer)  # by the definition it was paused under
         state.task, state.order, state.present = task, order, True
-        if task.type is TaskType.DAEMON and state.keeper is None:
+        state.held = None
+        if task.policy.is_kept and state.keeper is None:
             state.keeper = Keeper()
         if state.keeper is not None:
             state.keeper.changed(task, self._live, self._deadlines)
@@ -93,10 +99,11 @@ class Tasks:
     def _follow(self, found: Diff, message: Loaded, at: FireTime, now: Now, answer: Answer) -> None:
         """What a changed file does to what runs and waits."""
         for name in found.removed:
+            self._states.reordered()
             state = self._states[name]
             state.present = False
             self._firing.expect(state, state.since)
-            self._offering.give_up(state, gives_up(None, paused=False), now, answer)
+            self._waiting.give_up(state, gives_up(None, paused=False), now, answer)
             self._pauses.settle(state, at, answer)
             self._pauses.drop(state, answer)
             answer.define(name, None, since=at)
@@ -104,7 +111,7 @@ class Tasks:
         for state in sorted(touched, key=lambda s: (not s.present, s.order)):
             definition = state.task if state.present else None
             if why := gives_up(definition, paused=state.paused is not None):
-                self._offering.give_up(state, why, now, answer)
+                self._waiting.give_up(state, why, now, answer)
             self.fill(state, now, answer)
         first, self.loaded = not self.loaded, True
         if first:
@@ -123,16 +130,16 @@ class Tasks:
     def _follow_recovery(self, at: FireTime, now: Now, answer: Answer) -> None:
         """What an earlier service left of tasks that this file does not have."""
         self._pauses.forget_inherited(answer)
-        here = {state.task.name for state in self._states.values() if state.present}
+        here = {name for name, state in self._states.seen().items() if state.present}
         for name in sorted(self._recovery.in_force - here):
             answer.define(name, None, since=at)
-        for state in [state for state in self._states.values() if not state.present]:
-            self._offering.give_up(state, "its task left the file", now, answer)
+        for state in [state for state in self._states.each() if not state.present]:
+            self._waiting.give_up(state, "its task left the file", now, answer)
             self.fill(state, now, answer)
 
     def record_again(self, answer: Answer) -> None:
         """A new history learns what is in force; of its runs each row comes with its next step."""
-        for state in self._states.values():
+        for state in self._states.seen().values():
             if state.present:
                 answer.define(state.task.name, state.task, since=state.since)
             if state.paused is not None:
@@ -142,11 +149,11 @@ class Tasks:
 
     def fill(self, state: TaskState, now: Now, answer: Answer) -> None:
         """A slot may be free: the next waiting fire takes it, or the daemon task is kept."""
-        self._offering.fill(state, now, answer)
+        self._admission.fill(state, now, answer)
         self.keep(state, now, answer)
         left = state.delayed or self._live.count(state.task.name)
         if self.loaded and not state.present and not left:
-            self._states.pop(state.task.name, None)
+            self._states.drop(state.task.name)
 
     def keep(self, state: TaskState, now: Now, answer: Answer) -> None:
         """A daemon task has as many runs as it wants; a task that became or left one has none."""
@@ -156,6 +163,6 @@ class Tasks:
         why = unwanted(task if state.present else None, paused=state.paused is not None)
         want = 0 if why else task.max
         state.keeper.keep(
-            task, want, live=self._live, deadlines=self._deadlines, now=now, answer=answer,
-            why=why or f"max was lowered to {task.max}",
+            state, want, admission=self._admission, live=self._live, deadlines=self._deadlines,
+            now=now, answer=answer, why=why or f"max was lowered to {task.max}",
         )  # fmt: skip

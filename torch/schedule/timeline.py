@@ -7,7 +7,6 @@ or overlap: whatever the service was doing, each instant is looked at exactly on
 
 from __future__ import annotations
 
-import heapq
 from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from torch.clock import FireTime
+from torch.schedule.heap import LazyHeap
 from torch.task import Schedule
 
 KEEP = 101
@@ -94,14 +94,16 @@ def _newest(
 ) -> tuple[FireTime, ...]:
     """The newest KEEP fires of a span too long to walk, found one by one from its end."""
     found: deque[FireTime] = deque()
-    at = _previous(schedule, after, until)
+    at = previous_fire(schedule, after, until)
     while at is not None and len(found) < KEEP:
         found.appendleft(at)
-        at = _previous(schedule, after, FireTime(at - 1))
+        at = previous_fire(schedule, after, FireTime(at - 1))
     return tuple(found)
 
 
-def _previous(schedule: tuple[Schedule, ...], after: FireTime, until: FireTime) -> FireTime | None:
+def previous_fire(
+    schedule: tuple[Schedule, ...], after: FireTime, until: FireTime
+) -> FireTime | None:
     """The newest fire in (after, until]: looks back ever further, then halves what it found."""
 
     def over(instant: int) -> bool:
@@ -121,26 +123,31 @@ class Heap:
     """The next fire of every task, earliest first. A task has at most one place in it."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[FireTime, str]] = []
+        self._heap: LazyHeap[tuple[FireTime, str]] = LazyHeap(self._is_alive)
         self._at: dict[str, FireTime] = {}
         self._crowd: Counter[FireTime] = Counter()  # tasks at an instant
 
+    def _is_alive(self, item: tuple[FireTime, str]) -> bool:
+        return self._at.get(item[1]) == item[0]
+
     def set(self, name: str, at: FireTime | None) -> None:
-        """Gives the task this next fire, or none. An older place of it dies where it lies."""
-        if self._at.get(name) == at:
+        """Gives the task this next fire, or none."""
+        before = self._at.get(name)
+        if before == at:
             return
-        self._leave(name)
+        if before is not None:
+            self._leave(name, before)
+            self._heap.died()
         if at is not None:
             self._at[name] = at
             self._crowd[at] += 1
-            heapq.heappush(self._heap, (at, name))
+            self._heap.push((at, name))
 
-    def _leave(self, name: str) -> None:
-        before = self._at.pop(name, None)
-        if before is not None:
-            self._crowd[before] -= 1
-            if not self._crowd[before]:
-                del self._crowd[before]
+    def _leave(self, name: str, at: FireTime) -> None:
+        del self._at[name]
+        self._crowd[at] -= 1
+        if not self._crowd[at]:
+            del self._crowd[at]
 
     def crowd(self, at: FireTime) -> int:
         """How many tasks have this next fire."""
@@ -150,16 +157,15 @@ class Heap:
         return self._at.get(name)
 
     def first(self) -> FireTime | None:
-        while self._heap and self._at.get(self._heap[0][1]) != self._heap[0][0]:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        item = self._heap.first()
+        return None if item is None else item[0]
 
     def pop_due(self, until: FireTime) -> list[str]:
         """Takes out every task whose next fire is at or before `until`, earliest first."""
         names = []
-        while (at := self.first()) is not None and at <= until:
-            name = heapq.heappop(self._heap)[1]
-            self._leave(name)
+        while (item := self._heap.first()) is not None and item[0] <= until:
+            at, name = self._heap.pop()
+            self._leave(name, at)
             names.append(name)
         return names
 

@@ -8,20 +8,20 @@ end first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from torch.event import Event, RunAdopted, RunEnded, RunNotStarted, RunStarted
 from torch.run import Run
 from torch.schedule.alerting import Alerts
 from torch.schedule.answer import Answer
+from torch.schedule.commands import Watch
 from torch.schedule.live import LiveRuns
-from torch.schedule.messages import Watch
-from torch.schedule.offering import TaskState
+from torch.schedule.state import States
 from torch.schedule.troubles import MATCHED
 
 
 class Watching:
-    def __init__(self, states: Mapping[str, TaskState], live: LiveRuns, alerts: Alerts) -> None:
+    def __init__(self, states: States, live: LiveRuns, alerts: Alerts) -> None:
         self._states = states
         self._live = live
         self._alerts = alerts

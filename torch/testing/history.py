@@ -3,24 +3,31 @@ on (one contract suite checks both): all or nothing, one row a firing, finished 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch.clock import FireTime
 from torch.definition import to_text
-from torch.run import Ending, Outcome, Run, State, Usage
+from torch.run import Ending, Outcome, Run, State
 from torch.schedule.record import (
-    Definition,
+    Defined,
     Delivery,
     Entry,
+    Fact,
     File,
-    Pause,
+    Paused,
+    Pausing,
     Posted,
     Progress,
+    Rebooted,
     Record,
     Step,
     Trouble,
+    Troubling,
+    Watermark,
 )
+from torch.testing.rows import InForce, Row
 
 AHEAD = 60
 STEP_BACK = 3 * 3600
@@ -31,38 +38,12 @@ class DiskFull(Exception):
 
 
 @dataclass(slots=True)
-class Row:
-    """One disposition. `count` fires from `run.fire_time` to `last` in a collapsed one."""
+class Batch:
+    """What is taken by one commit."""
 
-    run: Run
-    state: State
-    ending: Ending | None = None
-    count: int = 1
-    last: FireTime | None = None
-    pid: int | None = None
-    started_at: float | None = None
-    ended_at: float | None = None
-    recorded_at: float = 0.0
-    not_before: float | None = None
-    fate: Ending | None = None
-    stopping_at: float | None = None
-    boot_id: str = ""
-    digest: str = ""
-    definition: str | None = None  # the text it started under
-    usage: Usage | None = None
-    due: float | None = None  # it was to begin then, and not at its fire time
-
-    @property
-    def outcome(self) -> Outcome | None:
-        return self.ending.outcome if self.ending else None
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """A definition in force from `since` on; a digest of '': the task had left the file."""
-
-    since: FireTime
-    digest: str
+    at: float
+    boot_id: str
+    lost: set[str] = field(default_factory=set)  # runs whose firing had a row already
 
 
 class FakeHistory:
@@ -77,7 +58,7 @@ class FakeHistory:
         self.rows: dict[str, Row] = {}  # by run id, in the order of recording
         self.in_force: dict[str, list[InForce]] = {}  # each task's definitions, oldest first
         self.texts: dict[str, str] = {}  # by digest
-        self.pauses: dict[str, Pause] = {}
+        self.pauses: dict[str, Paused] = {}
         self.files: list[File] = []
         self.posted: dict[tuple[str, str], Posted] = {}  # by notice and channel
         self.deliveries: dict[tuple[str, str], Delivery] = {}
@@ -95,34 +76,11 @@ class FakeHistory:
         """Takes the records; returns the run ids that lost to an earlier row of their firing."""
         if self.broken:
             raise DiskFull(self.broken)
-        lost: set[str] = set()
+        batch = Batch(at=at, boot_id=boot_id)
         for record in records:
-            lost |= {e.run.id for e in record.entries if not self._insert_rest(e, at, boot_id)}
-            for progress in record.progress:
-                if progress.run.id not in lost:
-                    self._advance(progress, at, boot_id)
-            for definition in record.definitions:
-                self._define(definition)
-            for pausing in record.pauses:
-                if pausing.pause is None:
-                    self.pauses.pop(pausing.task, None)
-                else:
-                    self.pauses[pausing.task] = pausing.pause
-            for posted in record.posted:
-                self.posted.setdefault((posted.notice.id, posted.channel), posted)
-            for delivery in record.deliveries:
-                self.deliveries.setdefault((delivery.notice, delivery.channel), delivery)
-            for each in record.troubles:
-                self._troubles.pop((each.task, each.kind), None)
-                if each.trouble is not None:
-                    self._troubles[each.task, each.kind] = each.trouble
-            if record.file is not None and [record.file] != self.files[-1:]:
-                self.files.append(record.file)
-            if record.watermark is not None:
-                self.watermark = record.watermark
-            if record.rebooted:
-                self.rebooted = boot_id
-        return frozenset(lost)
+            for fact in record.facts:
+                WRITERS[type(fact)](self, fact, batch)
+        return frozenset(batch.lost)
 
     # ── what a new service asks ───────────────────────────────────────────────────────────
 
@@ -153,7 +111,7 @@ class FakeHistory:
             row.definition = self.texts.get(row.digest)
         return found
 
-    def paused(self) -> dict[str, Pause]:
+    def paused(self) -> dict[str, Paused]:
         return dict(self.pauses)
 
     def owed(self) -> tuple[Posted, ...]:
@@ -178,6 +136,41 @@ class FakeHistory:
 
     # ── writing ───────────────────────────────────────────────────────────────────────────
 
+    def enter(self, entry: Entry, batch: Batch) -> None:
+        if not self._insert_rest(entry, batch.at, batch.boot_id):
+            batch.lost.add(entry.run.id)
+
+    def advance(self, progress: Progress, batch: Batch) -> None:
+        if progress.run.id not in batch.lost:
+            self._advance(progress, batch.at, batch.boot_id)
+
+    def pause(self, pausing: Pausing, _: Batch) -> None:
+        if pausing.pause is None:
+            self.pauses.pop(pausing.task, None)
+        else:
+            self.pauses[pausing.task] = pausing.pause
+
+    def load(self, file: File, _: Batch) -> None:
+        if [file] != self.files[-1:]:
+            self.files.append(file)
+
+    def trouble(self, troubling: Troubling, _: Batch) -> None:
+        self._troubles.pop((troubling.task, troubling.kind), None)
+        if troubling.trouble is not None:
+            self._troubles[troubling.task, troubling.kind] = troubling.trouble
+
+    def post(self, posted: Posted, _: Batch) -> None:
+        self.posted.setdefault((posted.notice.id, posted.channel), posted)
+
+    def deliver(self, delivery: Delivery, _: Batch) -> None:
+        self.deliveries.setdefault((delivery.notice, delivery.channel), delivery)
+
+    def mark(self, watermark: Watermark, _: Batch) -> None:
+        self.watermark = watermark.at
+
+    def reboot(self, _: Rebooted, batch: Batch) -> None:
+        self.rebooted = batch.boot_id
+
     def _insert_rest(self, entry: Entry, at: float, boot_id: str) -> bool:
         """A collapsed row begins with the first of its fires that has no row."""
         rest: Entry | None = entry
@@ -190,6 +183,10 @@ class FakeHistory:
     def _insert(self, entry: Entry, at: float, boot_id: str) -> bool:
         ending = entry.ending
         same = self.rows.get(entry.run.id)
+        alike = same is not None and ending is not None and same.outcome is ending.outcome
+        if same is not None and alike and 1 < entry.count >= same.count:  # it has grown
+            same.count, same.last = entry.count, entry.last
+            return True
         if same is not None and same.state is not State.FINISHED:
             same.digest = same.digest or entry.digest
             if same.state is State.INTENT:
@@ -244,7 +241,7 @@ class FakeHistory:
                 if progress.never_began:
                     row.pid = row.started_at = None
 
-    def _define(self, definition: Definition) -> None:
+    def define(self, definition: Defined, _: Batch) -> None:
         task, since = definition.task, definition.since
         digest = task.digest if task is not None else ""
         rows = self.in_force.setdefault(definition.name, [])
@@ -257,3 +254,18 @@ class FakeHistory:
         rows.append(InForce(since, digest))
         if task is not None and digest not in self.texts:
             self.texts[digest] = to_text(task)
+
+
+WRITERS: dict[type[Fact], Callable[[FakeHistory, Any, Batch], None]] = {
+    Entry: FakeHistory.enter,
+    Progress: FakeHistory.advance,
+    Defined: FakeHistory.define,
+    Pausing: FakeHistory.pause,
+    File: FakeHistory.load,
+    Troubling: FakeHistory.trouble,
+    Posted: FakeHistory.post,
+    Delivery: FakeHistory.deliver,
+    Watermark: FakeHistory.mark,
+    Rebooted: FakeHistory.reboot,
+}
+"""Each type of fact, and what takes it; as torch.history.facts has it."""

@@ -11,9 +11,11 @@ from torch.event import Event
 from torch.run import Outcome
 from torch.schedule.messages import Sent
 from torch.schedule.scheduler import Scheduler
+from torch.schedule.snapshot import RunView, TaskView
 from torch.testing.clock import FakeClock
-from torch.testing.history import FakeHistory, Row
+from torch.testing.history import FakeHistory
 from torch.testing.processes import FakeProcesses
+from torch.testing.rows import Row
 from torch.testing.service import FakeService, Seen
 
 _E = TypeVar("_E", bound=Event)
@@ -83,8 +85,20 @@ class Looks:
 
     def next(self, task: str) -> int | None:
         """The next fire, in seconds after base."""
-        at = self.scheduler.next_fire(task)
-        return None if at is None else at - self.base
+        view = self.task(task)
+        return None if view is None or view.next is None else view.next - self.base
+
+    def task(self, name: str) -> TaskView | None:
+        """What the core knows of the task now."""
+        return self.scheduler.snapshot().task(name)
+
+    def tasks(self) -> list[TaskView]:
+        """All tasks in file order, then those that are gone but still run."""
+        return [*self.scheduler.snapshot().tasks()]
+
+    def live(self, name: str | None = None) -> list[RunView]:
+        """Runs that hold a slot; of all tasks without a name."""
+        return [r for each in self.tasks() if name in (None, each.task.name) for r in each.runs]
 
     def told(self, kind: type[_E]) -> list[_E]:
         return [event for event in self.events if isinstance(event, kind)]

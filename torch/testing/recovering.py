@@ -14,17 +14,18 @@ from torch.definition import from_text
 from torch.run import Run, Trigger
 from torch.schedule.evidence import Holder, Traces, judge
 from torch.schedule.expression import Expression
-from torch.schedule.messages import Found, Loaded, Recovered, Trace
+from torch.schedule.messages import FoundRun, Loaded, Recovered, Trace
 from torch.task import Task, TaskType
-from torch.testing.history import FakeHistory, Row
+from torch.testing.history import FakeHistory
 from torch.testing.processes import FakeProcesses
 from torch.testing.reaper import Said
+from torch.testing.rows import Row
 
 
 def found(
     history: FakeHistory, processes: FakeProcesses, tasks: Mapping[str, Task], *,
     boot_id: str, now: Now,
-) -> tuple[Found, ...]:  # fmt: skip
+) -> tuple[FoundRun, ...]:  # fmt: skip
     """Every unfinished run and what is left of it, then what lives without a row. What lives
     is in the hands of the new service when this returns."""
     rows = history.unfinished()
@@ -40,7 +41,7 @@ def found(
     ]
     processes.forget(said.run.id for said in strays)
     for each in (*of_rows, *of_journals):
-        if each.trace in (Trace.ALIVE, Trace.LEFT):
+        if each.trace in (Trace.ALIVE, Trace.ORPHANED):
             processes.adopt(each.run, each.task, doubted=each.pid is None)
     return (*of_rows, *of_journals)
 
@@ -80,7 +81,7 @@ def first_messages(
 
 def _of_row(
     row: Row, processes: FakeProcesses, tasks: Mapping[str, Task], boot_id: str, now: Now
-) -> Found:
+) -> FoundRun:
     run, process = row.run, processes.alive.get(row.run.id)
     said, traces = processes.said(run.id), traces_of(run.id, processes)
     trace, reason = judge(
@@ -91,7 +92,7 @@ def _of_row(
     began = said.began if said is not None and said.pid is not None else None
     if process is not None:  # a look at it says when it began
         began = process.began
-    return Found(
+    return FoundRun(
         run=run, trace=trace, task=_definition(row, tasks), recorded_at=row.recorded_at,
         not_before=row.not_before, fate=row.fate if row.boot_id == boot_id or over else None,
         stopping_at=row.stopping_at, reason=reason,
@@ -114,11 +115,13 @@ def traces_of(run_id: str, processes: FakeProcesses) -> Traces:
     )  # fmt: skip
 
 
-def _of_journal(said: Said, processes: FakeProcesses, tasks: Mapping[str, Task], now: Now) -> Found:
+def _of_journal(
+    said: Said, processes: FakeProcesses, tasks: Mapping[str, Task], now: Now
+) -> FoundRun:
     """Its environment says whose run it is."""
     process, lives = processes.alive[said.run.id], processes.given[said.run.id].alive
     task = tasks.get(said.run.task)
-    kept = task is not None and task.type is TaskType.DAEMON
+    kept = task is not None and task.policy.is_kept
     by_hand = Trigger.DAEMON if kept else Trigger.MANUAL
     run = Run(
         id=said.run.id, task=said.run.task, attempt=said.run.attempt,
@@ -126,8 +129,8 @@ def _of_journal(said: Said, processes: FakeProcesses, tasks: Mapping[str, Task],
         fire_time=said.run.fire_time,
     )  # fmt: skip
     began = _began(process.began, now)
-    return Found(
-        run=run, trace=Trace.ALIVE if lives else Trace.LEFT, task=task or _nameless(run),
+    return FoundRun(
+        run=run, trace=Trace.ALIVE if lives else Trace.ORPHANED, task=task or _nameless(run),
         recorded_at=began.wall, pid=process.pid, started=began,
     )  # fmt: skip
 

@@ -10,29 +10,29 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from torch.event import Event
 from torch.notice import Notice
 from torch.run import Run
+from torch.schedule.commands import Command, Leave, ReadFile, Send, Start, Stop, Tell, Watch
 from torch.schedule.firing import Lead
+from torch.schedule.gates import Gate
 from torch.schedule.messages import (
-    Command,
-    Leave,
+    Loaded,
     Message,
-    Send,
+    ReadOver,
     Sent,
-    Start,
-    Stop,
     StopAsked,
     StopMode,
-    Tell,
     Unrecorded,
-    Watch,
     Woke,
 )
-from torch.schedule.record import Record, Step, withheld
+from torch.schedule.record import Progress, Record, Step, withheld
 from torch.schedule.scheduler import Scheduler
+from torch.schedule.sources import MakeSource
+from torch.task import Task
 from torch.testing.clock import FakeClock
 from torch.testing.history import DiskFull, FakeHistory
 from torch.testing.processes import FakeProcesses
@@ -61,15 +61,23 @@ class Seen:
     watches: list[Watch] = field(default_factory=list)
     down: dict[str, Sent] = field(default_factory=dict)  # channel -> how it answers
     wakes: int = 0
+    file: tuple[Task, ...] = ()  # as it is on disk; a reading takes what is there as it begins
+    reading_takes: float = 0.5  # seconds
+    readings: int = 0
 
 
 class FakeService:
     def __init__(
         self, *, clock: FakeClock, processes: FakeProcesses, history: FakeHistory, seen: Seen,
-        base: int, prefix: str, lead: Lead, boot_id: str,
+        base: int, prefix: str, lead: Lead, boot_id: str, gates: Sequence[Gate] = (),
+        sources: Sequence[MakeSource] = (),
     ) -> None:  # fmt: skip
         self.scheduler = Scheduler(
-            lead=lead, host="here", run_ids=(f"{prefix}{n}" for n in itertools.count(1))
+            lead=lead,
+            host="here",
+            gates=gates,
+            sources=sources,
+            run_ids=(f"{prefix}{n}" for n in itertools.count(1)),
         )
         self.inbox: deque[Message] = deque()
         self.owed: list[Record] = []
@@ -78,6 +86,7 @@ class FakeService:
         self.failing = False  # the history took nothing when it was last asked
         self.dies_after: int | None = None  # commands
         self.retry_at: float | None = None  # monotonic
+        self.reading: tuple[float, tuple[Task, ...]] | None = None  # over then; what it found
         self._clock = clock
         self._processes = processes
         self.history = history
@@ -110,6 +119,15 @@ class FakeService:
         if self._processes.service_falls:
             raise Died
 
+    def read(self, version: str) -> None:
+        """The reading that is under way is over. Raises Died."""
+        if self.reading is not None:
+            _, tasks = self.reading
+            self.reading = None
+            diff, _ = self.scheduler.rehearse(tasks)
+            self.send(Loaded(tasks=tasks, version=version, diff=diff))
+            self.send(ReadOver())
+
     def write_owed(self) -> None:
         """The disk may be writable again."""
         self.retry_at = None
@@ -136,6 +154,9 @@ class FakeService:
                     self._send(command)
                 case Watch():
                     self._seen.watches.append(command)
+                case ReadFile():
+                    self._seen.readings += 1
+                    self.reading = (self._clock.mono + self._seen.reading_takes, self._seen.file)
                 case Leave():
                     self.left = True
                 case _:
@@ -160,7 +181,7 @@ class FakeService:
         except DiskFull as error:
             return self._fail(batch, str(error))
         self.owed, self.failing = [], False
-        ended = (p.run.id for r in records for p in r.progress if p.step is Step.ENDED)
+        ended = (p.run.id for r in records for p in r.of(Progress) if p.step is Step.ENDED)
         self._processes.forget(ended)
         if lost:
             reason = "this fire has its disposition already"

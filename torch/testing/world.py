@@ -8,12 +8,16 @@ another one recovers what it left; what each of them does is in torch/testing/se
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from torch.channel import Channel
 from torch.run import Run
+from torch.schedule.commands import Command
 from torch.schedule.firing import Lead
-from torch.schedule.messages import Command, Loaded, Message, StopAsked, Woke
+from torch.schedule.gates import Gate
+from torch.schedule.messages import Loaded, Message, ReloadAsked, StopAsked, Woke
+from torch.schedule.sources import MakeSource
 from torch.task import Task
 from torch.testing import recovering
 from torch.testing.clock import FakeClock
@@ -33,9 +37,11 @@ class World(Looks):
 
     def __init__(
         self, *tasks: Task, wall: float = 1_800_000_000.0, prefix: str = "r",
-        lead: Lead | float = 0.0, pids: int = 30_000,
+        lead: Lead | float = 0.0, pids: int = 30_000, gates: Sequence[Gate] = (),
+        sources: Sequence[MakeSource] = (),
     ) -> None:  # fmt: skip
-        """`lead` is the Scheduler's: with it, starts are prepared ahead and released in time."""
+        """`lead` is the Scheduler's: with it, starts are prepared ahead and released in time.
+        `gates` and `sources` are the Scheduler's too, in each life of the service."""
         self.base = int(wall)
         self.prefix = prefix  # of run ids
         self.clock = FakeClock(wall)
@@ -45,6 +51,7 @@ class World(Looks):
         self.seen = Seen()
         self.alive_service = True
         self._lead = lead if isinstance(lead, Lead) else Lead(lead)
+        self._more: dict[str, Any] = {"gates": gates, "sources": sources}
         self._boot = 1
         self._life = 0
         self._version = 0
@@ -59,7 +66,15 @@ class World(Looks):
         """The task file now has these tasks; `keys` are Loaded's fields."""
         self._version += 1
         self._channels = keys.setdefault("channels", self._channels)
+        if self.alive_service:
+            keys.setdefault("diff", self.scheduler.rehearse(tasks)[0])
         self.send(Loaded(tasks=tasks, version=f"v{self._version}", **keys))
+
+    def edit(self, *tasks: Task, takes: float = 0.5) -> None:
+        """The file on disk has these tasks now, and whoever watches it asks for a reload; a
+        reading takes so many seconds."""
+        self.seen.file, self.seen.reading_takes = tasks, takes
+        self.send(ReloadAsked())
 
     def behave(self, task: str, **keys: Any) -> None:
         """The next processes of the task behave so; `keys` are Behaviour's fields."""
@@ -188,7 +203,7 @@ class World(Looks):
         prefix = self.prefix if self._life == 1 else f"{self.prefix}{self._life}-"
         return FakeService(
             clock=self.clock, processes=self.processes, history=self.history, seen=self.seen,
-            base=self.base, prefix=prefix, lead=self._lead, boot_id=self.boot_id,
+            base=self.base, prefix=prefix, lead=self._lead, boot_id=self.boot_id, **self._more,
         )  # fmt: skip
 
     def _see_begin(self, run: Run, wall: float) -> None:
@@ -215,6 +230,8 @@ class World(Looks):
             self.send()
         if self.service.retry_at is not None and self.service.retry_at <= self.clock.mono:
             self._write_owed()
+        if self.service.reading is not None and self.service.reading[0] <= self.clock.mono:
+            self._read()
 
     def _hear(self) -> None:
         """The service has heard what its reaper has to say, and not yet acted on it."""
@@ -230,6 +247,13 @@ class World(Looks):
         except Died:
             self.crash()
 
+    def _read(self) -> None:
+        self._version += 1
+        try:
+            self.service.read(f"v{self._version}")
+        except Died:
+            self.crash()
+
     def _next(self) -> float | None:
         """The monotonic instant at which something happens next."""
         soon = [self.processes.first_end()]
@@ -237,6 +261,7 @@ class World(Looks):
             wake = self.scheduler.wake_at
             wall = None if wake.wall is None else self._mono_of(wake.wall)
             soon += [wall, wake.mono, self.processes.next_start(), self.service.retry_at]
+            soon += [self.service.reading[0]] if self.service.reading is not None else []
         times = [at for at in soon if at is not None]
         return max(min(times), self.clock.mono) if times else None
 

@@ -21,7 +21,7 @@ from torch.report.errors import describe
 from torch.report.text import count
 from torch.schedule.expression import Expression
 from torch.schedule.reload import Diff
-from torch.task import Task, TaskType
+from torch.task import Task
 
 if TYPE_CHECKING:
     from torch.cli.diff.compared import Compared
@@ -86,7 +86,7 @@ def _when(task: Task | None) -> str:
         return ": no host owns it"
     if not task.enabled:
         return ": disabled"
-    if task.type is TaskType.DAEMON:
+    if task.policy.is_kept:
         return f": {task.max} kept alive"
     meanings = [s.describe() for s in task.schedule if isinstance(s, Expression)]
     texts = [s.text for s in task.schedule]

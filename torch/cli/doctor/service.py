@@ -10,6 +10,7 @@ from torch.clock import rfc3339
 from torch.errors import NotPermitted, NotRunning, TorchError
 from torch.history import query
 from torch.history.integrity import Looked, look
+from torch.task import IN_TROUBLE
 
 _PATIENCE = 2.0
 """Seconds that may be spent on looking through the history."""
@@ -77,7 +78,7 @@ def tasks(subject: Subject) -> Finding:
     if isinstance(subject.answer, TorchError):
         return ok("nobody to ask")
     states = {task["name"]: task["state"] for task in subject.answer["tasks"]}
-    trouble = [name for name, state in states.items() if state in ("failing", "crash-looping")]
+    trouble = [name for name, state in states.items() if state in IN_TROUBLE]
     if not trouble:
         return ok("none is failing")
     names = ", ".join(trouble[:5]) + (f" and {len(trouble) - 5} more" if trouble[5:] else "")

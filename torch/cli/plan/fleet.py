@@ -29,7 +29,7 @@ from torch.planning.load import Load
 from torch.planning.places import Fleet
 from torch.report.text import count, harmless
 from torch.settings import Settings
-from torch.task import Task, TaskType
+from torch.task import Task
 from torch.taskfile.parse import TaskFile
 
 _LETTERS = ascii_uppercase + ascii_lowercase
@@ -84,7 +84,7 @@ def show_fleet(
         [
             (
                 task.name,
-                counts[task.name] if task.enabled and task.type is TaskType.CRON else "-",
+                counts[task.name] if task.enabled and task.policy.fires else "-",
                 _letters(of, len(columns)),
                 _told(task),
             )

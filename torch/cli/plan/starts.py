@@ -22,7 +22,7 @@ from torch.planning.places import fleet
 from torch.planning.shifts import shifts
 from torch.schedule.expression import Expression
 from torch.schedule.timeline import next_fire
-from torch.task import Task, TaskType
+from torch.task import Task
 from torch.taskfile.parse import TaskFile
 
 LEVELS = 3
@@ -45,7 +45,7 @@ def row(task: Task, span: Span, fires: int) -> dict[str, Any]:
         "type": task.type.value,
         "enabled": task.enabled,
         "next": rfc3339(at),
-        "fires": None if task.type is TaskType.DAEMON else fires,
+        "fires": None if task.policy.is_kept else fires,
         "schedule": ", ".join(s.text for s in task.schedule) or "-",
         "meaning": _meaning(task, span),
     }
@@ -54,7 +54,7 @@ def row(task: Task, span: Span, fires: int) -> dict[str, Any]:
 def _meaning(task: Task, span: Span) -> str:
     if not task.enabled:
         return "disabled"
-    if task.type is TaskType.DAEMON:
+    if task.policy.is_kept:
         return f"{task.max} kept alive"
     texts = [schedule.text for schedule in task.schedule]
     in_zone = show.in_zone(task.timezone, texts, host=zone.current().key, at=span.first)

@@ -48,13 +48,13 @@ def test_a_fire_that_is_given_up_in_the_batch_that_failed_keeps_its_disposition(
     ended = Progress(
         run=RUN, step=Step.ENDED, at=1.0, ending=Ending(outcome=Outcome.SKIPPED, reason="paused")
     )
-    batch = [Record(entries=(Entry(run=RUN),)), Record(progress=(ended,))]
-    assert withheld(batch) == (frozenset({"r1"}), [Record(progress=(ended,))])
+    batch = [Record((Entry(run=RUN),)), Record((ended,))]
+    assert withheld(batch) == (frozenset({"r1"}), [Record((ended,))])
 
 
 def test_what_is_offered_is_withheld_like_an_intent():
     offered = Progress(run=RUN, step=Step.OFFERED, at=1.0)
-    assert withheld([Record(progress=(offered,))]) == (frozenset({"r1"}), [])
+    assert withheld([Record((offered,))]) == (frozenset({"r1"}), [])
 
 
 # ── retries ───────────────────────────────────────────────────────────────────────────────
