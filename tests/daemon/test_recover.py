@@ -16,7 +16,7 @@ from tests.reaper.talking import Reaper
 from tests.waiting import until
 from torch.clock import FireTime, SystemClock
 from torch.daemon.link import Link
-from torch.daemon.orphans import Orphans
+from torch.daemon.lost_reaper import Orphans
 from torch.daemon.output import Outputs
 from torch.daemon.reapers import Reapers
 from torch.daemon.recover import Recoverer

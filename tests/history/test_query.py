@@ -30,7 +30,7 @@ from tests.history.rows import (
 from torch.clock import FireTime
 from torch.definition import from_text
 from torch.errors import NotPermitted, NotRunning, SettingsError, TryAgain
-from torch.history import outcomes, query
+from torch.history import conditions, query
 from torch.history.prune import Limits
 from torch.history.store import Store
 from torch.run import NEVER_RAN, NO_TROUBLE, Outcome, Trigger, Usage
@@ -402,6 +402,6 @@ def test_the_words_of_the_indexes_mean_what_the_sets_of_outcomes_mean():
             known: list[str | None] = [None, *Outcome]
             return {each for each in known if db.execute(asked, (each,)).fetchone()}
 
-        assert meant(outcomes.BAD) == {*Outcome} - NO_TROUBLE
-        assert meant(outcomes.RAN) == {None, *Outcome} - NEVER_RAN
+        assert meant(conditions.BAD) == {*Outcome} - NO_TROUBLE
+        assert meant(conditions.RAN) == {None, *Outcome} - NEVER_RAN
     db.close()

@@ -16,7 +16,7 @@ from torch.clock import FireTime
 from torch.definition import from_text
 from torch.errors import SettingsError, TryAgain
 from torch.history import connection as module
-from torch.history import query, reader, rows
+from torch.history import query, reader, statements
 from torch.history.store import SCHEMA_VERSION, HistoryError, Store
 from torch.run import Outcome, Usage
 from torch.schedule.expression import Expression
@@ -42,7 +42,7 @@ def test_a_batch_is_written_whole(store):
 
 def test_a_batch_that_fails_in_the_middle_leaves_nothing_behind(store, monkeypatch):
     commit(store, intent("r1"))
-    monkeypatch.setattr(rows, "_IN_FORCE", "INSERT INTO nowhere VALUES (?, ?, ?, ?)")
+    monkeypatch.setattr(statements, "_IN_FORCE", "INSERT INTO nowhere VALUES (?, ?, ?, ?)")
     facts = (*intent("r2", fire=T0 + 1).facts, *defined("a", "d").facts)
     bad = Record((*facts, Watermark(at=FireTime(T0 + 1))))
     with pytest.raises(HistoryError, match="nowhere"):

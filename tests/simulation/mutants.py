@@ -19,11 +19,11 @@ from torch.schedule.gates import GO
 from torch.schedule.live import LiveRuns
 from torch.schedule.messages import Trace
 from torch.schedule.outbox import Outbox
-from torch.schedule.overlap import SlotGate
 from torch.schedule.pausing import Pauses
 from torch.schedule.recovery import Recovery
 from torch.schedule.reload import Diff
 from torch.schedule.scheduler import Scheduler
+from torch.schedule.slot_gate import SlotGate
 from torch.schedule.waiting import Waiting
 from torch.testing import recovering
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import zone
 from torch.clock import Clock, FireTime, rfc3339
-from torch.daemon import reader, reloaded, settling
+from torch.daemon import reader, reloaded, save_wait
 from torch.daemon.loop import Loop
 from torch.daemon.systemd import Systemd
 from torch.errors import Problem, TaskFileError
@@ -48,7 +48,7 @@ class Loader:
         self._tasks: dict[str, Task] = {}
         self._version: reloaded.LoadedFile | None = None
         self._problem = ""  # why the file on disk is not the one in force
-        self._settling = settling.Settling(clock=clock, tell=tell)
+        self._settling = save_wait.Settling(clock=clock, tell=tell)
         self._busy = asyncio.Lock()
         self._background: asyncio.Task[None] | None = None
 
@@ -93,10 +93,10 @@ class Loader:
         """Reads the file again; a good one is in force when this returns. The answer says what
         changed, or the problems. A file that is still being saved after a while is loaded later,
         and the answer says so."""
-        until = self._clock.now().mono + settling.PERSON_LIMIT
+        until = self._clock.now().mono + save_wait.PERSON_LIMIT
         answer = await self._reload()
         while self._settling.waiting() is not None and self._clock.now().mono < until:
-            await asyncio.sleep(settling.SOON)
+            await asyncio.sleep(save_wait.SOON)
             answer = await self._reload()
         if self._settling.waiting() is not None:
             self.reload_soon()
@@ -158,7 +158,7 @@ class Loader:
         return current is not None and current.is_of(reading, self._tasks)
 
     def _problem_of(self, against: Doubt) -> Problem:
-        return settling.problem(against, self.settings.task_file)
+        return save_wait.problem(against, self.settings.task_file)
 
     async def _first_reading(self) -> tuple[Reading, dict[str, Task]]:
         """Raises TaskFileError when the file is being written all the time."""
@@ -166,9 +166,9 @@ class Loader:
             reading, fresh = await self._read()
             if (against := self._settling.judge(reading.save)) is None:
                 return reading, fresh
-            if self._settling.is_over(settling.START_LIMIT):
+            if self._settling.is_over(save_wait.START_LIMIT):
                 raise TaskFileError((self._problem_of(against),))
-            await asyncio.sleep(settling.SOON)
+            await asyncio.sleep(save_wait.SOON)
 
     async def _until_there(self) -> None:
         """A file that is missing may come back in a moment; the reader says so if it does not."""

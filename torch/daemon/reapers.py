@@ -14,8 +14,8 @@ import socket
 import sys
 from collections.abc import Callable
 
+from torch.daemon.dead_reapers import Remains
 from torch.daemon.link import Link, connect
-from torch.daemon.remains import Remains
 from torch.errors import SettingsError, TryAgain
 from torch.event import Event, PartFailed
 from torch.reaper import journal

@@ -19,8 +19,8 @@ from torch.daemon.child import Child
 from torch.daemon.reapers import Reapers
 from torch.daemon.shim_files import ShimFile, ShimFiles
 from torch.daemon.shims import signal_of
-from torch.daemon.strays import stray
 from torch.daemon.trails import Trail, Trails, collect
+from torch.daemon.unrecorded_runs import stray
 from torch.definition import from_text
 from torch.history.past import Unfinished
 from torch.history.store import HistoryError, Store

@@ -2,8 +2,8 @@
 
 Every run is here from its order, or its adoption, until it is proven gone, and the core hears of
 its start and its end. A run that was told to stop is gone when none of its processes is left, not
-when its first process ends; stopping.py checks that. orphans.py handles runs whose reaper is gone.
-Must not decide what starts, stops or is killed: the core does.
+when its first process ends; stopping.py checks that. lost_reaper.py handles runs whose
+reaper is gone. Must not decide what starts, stops or is killed: the core does.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from functools import partial
 
 from torch.clock import Clock, Now
 from torch.daemon.child import Child
-from torch.daemon.leftovers import Leftovers
+from torch.daemon.left_behind import Leftovers
 from torch.daemon.link import Link
-from torch.daemon.ordering import Ordering
-from torch.daemon.orphans import Orphans
+from torch.daemon.lost_reaper import Orphans
 from torch.daemon.output import Outputs
 from torch.daemon.printing import Printing
 from torch.daemon.reapers import Reapers
 from torch.daemon.recover import Left
 from torch.daemon.refusals import is_hosts
 from torch.daemon.shims import Shims
+from torch.daemon.start_queue import Ordering
 from torch.daemon.stopping import Stopping
 from torch.daemon.unforked import unforked
 from torch.event import Event, PartFailed

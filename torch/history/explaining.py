@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import NamedTuple
 
-from torch.history.outcomes import RAN
+from torch.history.conditions import RAN
 from torch.history.query import RunRow
 from torch.history.reader import reading
 

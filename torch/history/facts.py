@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from torch.history import notices, rows
+from torch.history import notices, statements
 from torch.schedule.record import (
     Defined,
     Delivery,
@@ -56,7 +56,7 @@ def write(db: sqlite3.Connection, records: Iterable[Record], batch: Batch) -> No
 
 def _entries(db: sqlite3.Connection, facts: Sequence[Entry], batch: Batch) -> None:
     for entry in facts:
-        if not rows.insert(db, entry, at=batch.at, boot_id=batch.boot_id):
+        if not statements.insert(db, entry, at=batch.at, boot_id=batch.boot_id):
             batch.lost.add(entry.run.id)
 
 
@@ -68,31 +68,31 @@ def _progress(db: sqlite3.Connection, facts: Sequence[Progress], batch: Batch) -
         if run_id not in batch.lost:
             ends = progress.step is Step.ENDED and not progress.never_began
             start = batch.begun.get(run_id) if ends else None
-            rows.advance(db, progress, at=batch.at, boot_id=batch.boot_id, begun=start)
+            statements.advance(db, progress, at=batch.at, boot_id=batch.boot_id, begun=start)
 
 
 def _definitions(db: sqlite3.Connection, facts: Sequence[Defined], batch: Batch) -> None:
-    rows.define(db, facts, at=batch.at)
+    statements.define(db, facts, at=batch.at)
 
 
 def _pauses(db: sqlite3.Connection, facts: Sequence[Pausing], _: Batch) -> None:
     for pausing in facts:
-        rows.pause(db, pausing)
+        statements.pause(db, pausing)
 
 
 def _files(db: sqlite3.Connection, facts: Sequence[File], batch: Batch) -> None:
     for file in facts:
         if file != batch.file:
             batch.file = file
-            rows.load(db, file, at=batch.at)
+            statements.load(db, file, at=batch.at)
 
 
 def _watermarks(db: sqlite3.Connection, facts: Sequence[Watermark], _: Batch) -> None:
-    rows.set_meta(db, "watermark", str(facts[-1].at))
+    statements.set_meta(db, "watermark", str(facts[-1].at))
 
 
 def _reboots(db: sqlite3.Connection, _: Sequence[Rebooted], batch: Batch) -> None:
-    rows.set_meta(db, "boot_id", batch.boot_id)
+    statements.set_meta(db, "boot_id", batch.boot_id)
 
 
 WRITERS: dict[type[Fact], Callable[[sqlite3.Connection, Sequence[Any], Batch], None]] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch.clock import FireTime
 from torch.history import notices
-from torch.history.outcomes import RAN
+from torch.history.conditions import RAN
 from torch.run import Ending, Outcome, Run, State, Trigger
 from torch.schedule.record import Paused, Posted, Trouble
 

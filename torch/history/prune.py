@@ -13,7 +13,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from torch.history.outcomes import RAN
+from torch.history.conditions import RAN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch.clock import rfc3339
-from torch.history.outcomes import BAD, RAN
+from torch.history.conditions import BAD, RAN
 from torch.history.reader import reading
 from torch.run import NO_TROUBLE, lateness
 

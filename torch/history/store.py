@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from torch.clock import FireTime
 from torch.errors import SettingsError
-from torch.history import facts, past, prune, rows
+from torch.history import facts, past, prune, statements
 from torch.history.connection import (
     Connection,
     HistoryClosed,
@@ -82,7 +82,7 @@ class Store(Connection):
         batch = facts.Batch(at=at, boot_id=boot_id, file=self._file)
         with self._transaction(durable) as db:
             facts.write(db, records, batch)
-            rows.set_meta(db, "seen_at", repr(at))
+            statements.set_meta(db, "seen_at", repr(at))
         self._file = batch.file
         return frozenset(batch.lost)
 
@@ -95,14 +95,14 @@ class Store(Connection):
                 "cast(value AS REAL) FROM meta WHERE key = 'seen_at'), 0)) WHERE ended_at IS NULL"
             )
             db.execute(_SERVICE, (pid, boot_id, at))
-            rows.set_meta(db, "seen_at", repr(at))
+            statements.set_meta(db, "seen_at", repr(at))
         self._service = (pid, boot_id, at)
 
     def end_service(self, *, at: float, how: str) -> None:
         """It ends now; `how` is for people. Raises HistoryError."""
         with self._transaction(durable=True) as db:
             db.execute("UPDATE service SET ended_at = ?, how = ? WHERE ended_at IS NULL", (at, how))
-            rows.set_meta(db, "seen_at", repr(at))
+            statements.set_meta(db, "seen_at", repr(at))
         self._service = None
 
     def prune(self, limits: Limits, *, after: int = 0, limit: int = 100) -> Slice:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable
 
-from torch.history.outcomes import RAN
+from torch.history.conditions import RAN
 from torch.history.reader import reading
 
 _NEWEST = 15

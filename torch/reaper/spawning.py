@@ -5,7 +5,8 @@ default and none blocked, a session of its own, /dev/null as input, the output o
 descriptor, the umask, folder and soft limit of open files of its order, and its mark. posix_spawn
 because a fork costs three times as much; what it cannot set (folder, umask, limits) is set here
 around the call. Another thread that opens something meanwhile may have to try again: the limit of
-open files is low for that moment.
+open files is low for that moment. Another user and its rights are no concern of this file: the
+order has setpriv in front of the command (torch/daemon/order.py).
 """
 
 from __future__ import annotations

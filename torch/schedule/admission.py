@@ -17,8 +17,8 @@ from torch.run import Ending, Outcome, Run, Trigger
 from torch.schedule.answer import Answer
 from torch.schedule.gates import GO, Candidate, Gate, Judgement, Says
 from torch.schedule.live import LiveRun, LiveRuns
-from torch.schedule.overlap import SlotGate
 from torch.schedule.pause_gate import PauseGate
+from torch.schedule.slot_gate import SlotGate
 from torch.schedule.state import Held, States, TaskState
 from torch.schedule.waiting import Waiting
 from torch.task import Task

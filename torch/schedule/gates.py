@@ -1,8 +1,8 @@
 """A gate: one reason why a run may not start now.
 
 Owns what a gate is asked and what it may answer. The gates and their order stand in admission.py,
-and each is in the file of its rule: a pause in pausing.py, `max` and `overlap` in overlap.py. A
-gate decides from what it is asked and from what it has heard before; it changes nothing.
+and each is in the file of its rule: a pause in pause_gate.py, `max` and `overlap` in slot_gate.py.
+A gate decides from what it is asked and from what it has heard before; it changes nothing.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from torch.daemon import leftovers
-from torch.daemon.leftovers import Known, Left, Leftovers, look
+from torch.daemon import left_behind
+from torch.daemon.left_behind import Known, Left, Leftovers, look
 from torch.reaper.processes import Stat
 from torch.run import Run, Trigger
 
@@ -24,7 +24,7 @@ def host(monkeypatch):
     said: dict[int, tuple[int, dict[str, str]]] = {}
     monkeypatch.setattr("torch.reaper.marks.of", lambda pid: said.get(pid, (0, {}))[0])
     monkeypatch.setattr("torch.reaper.processes.environment", lambda pid: said.get(pid, (0, {}))[1])
-    monkeypatch.setattr(leftovers, "is_torch", lambda pid: pid == 99)
+    monkeypatch.setattr(left_behind, "is_torch", lambda pid: pid == 99)
     return said
 
 
@@ -68,7 +68,7 @@ def test_our_own_programs_reapers_zombies_and_strangers_are_not_named(host):
 
 def test_the_marks_of_the_newest_runs_are_remembered():
     found = Leftovers({}, parents=lambda: (os.getpid(),))
-    for number in range(1, leftovers.MOST_MARKS + 2):
+    for number in range(1, left_behind.MOST_MARKS + 2):
         found.remember(Run(id=f"r{number}", task="t", trigger=Trigger.MANUAL), number)
-    assert len(found._ended) == leftovers.MOST_MARKS
+    assert len(found._ended) == left_behind.MOST_MARKS
     assert 1 not in found._ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from torch.clock import rfc3339
-from torch.daemon.settling import LIMIT, Settling, problem
+from torch.daemon.save_wait import LIMIT, Settling, problem
 from torch.event import ReloadWaiting
 from torch.taskfile.settling import ENDLESS_FOR, Save
 from torch.testing import FakeClock

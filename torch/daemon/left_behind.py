@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch.daemon.child import Child
-from torch.daemon.orphans import is_torch
+from torch.daemon.lost_reaper import is_torch
 from torch.reaper import marks, processes
 from torch.reaper.processes import Stat
 from torch.run import Run

@@ -7,7 +7,7 @@ import pytest
 from torch.clock import Now
 from torch.run import Trigger
 from torch.schedule.gates import Candidate, Judgement, Says
-from torch.schedule.overlap import SlotGate
+from torch.schedule.slot_gate import SlotGate
 from torch.task import Overlap, Task
 
 START, SKIP, WAIT, REPLACE = "start", "skip", "wait", "replace"

@@ -11,7 +11,7 @@ import pytest
 
 from torch.clock import FireTime, SystemClock
 from torch.daemon.child import Child
-from torch.daemon.orphans import Orphans
+from torch.daemon.lost_reaper import Orphans
 from torch.reaper.fronts import Fronts
 from torch.reaper.journal import Found, Said
 from torch.run import Run, Trigger
