@@ -37,10 +37,9 @@ def test_it_does_not_end_before_the_service_whoever_else_ends():
 def test_it_passes_a_signal_on_and_waits_for_what_the_service_makes_of_it(number):
     script = (
         "import signal, sys\n"
-        f"signal.signal({int(number)}, lambda *_: sys.exit(42))\n"
-        f"signal.pthread_sigmask(signal.SIG_UNBLOCK, [{int(number)}])\n"
         "print('ready', flush=True)\n"
-        "signal.pause()\n"
+        f"signal.sigwait([{int(number)}])\n"  # blocked from the start, as the service has it
+        "sys.exit(42)\n"
     )
     with stand_in(sys.executable, "-c", script) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
