@@ -80,6 +80,7 @@ CRONTABS = st.lists(LINES, max_size=8).map("\n".join)
 @example("A=1\n* * * * * \x85\u202e\ufeff", None, "alice")
 @example("0 0 * * * '' > x", None, "")
 @example("# why\nB=0\n* * * * * : cat", True, "")
+@example("\ufeff", None, "")
 def test_any_crontab_becomes_a_good_file_and_every_line_is_in_it_or_listed(text, column, owner):
     data = text.encode("utf-8", "surrogatepass")
     try:
@@ -94,7 +95,8 @@ def test_any_crontab_becomes_a_good_file_and_every_line_is_in_it_or_listed(text,
         isinstance(piece, Unmapped) for piece in original.pieces
     )
     accounted = {piece.line for piece in original.pieces if isinstance(piece, Draft | Unmapped)}
-    for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
+    lines = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").split("\n")
+    for number, line in enumerate(lines, 1):
         bare = line.strip(" \t\r")
         if bare and not bare.startswith("#") and number not in accounted:
             name = bare.split("=")[0].strip(" \t'\"")
