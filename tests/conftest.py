@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 
 from tests.receivers import HttpReceiver, SmtpReceiver
 from torch import zone
+
+# How long an example takes says how busy the host is, and nothing of Torch.
+hypothesis.settings.register_profile(
+    "torch", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("torch")
 
 zone.of("UTC")  # the import of zoneinfo counts in no test
 

@@ -126,6 +126,23 @@ def test_while_a_receiver_is_away_its_messages_wait_and_are_shown(service, http)
     assert "channel hook" not in service.torch("status")
 
 
+def test_since_when_a_channel_fails_outlives_kill_9_and_restart(service, http):
+    def hook() -> tuple[str, str]:
+        found = service.status()["alerts"]["channels"]
+        (channel,) = [each for each in found if each["name"] == "hook"]
+        return channel["problem"], channel["failing_since"]
+
+    http.answer(Answer(status=503))
+    service.start(text(http))
+    problem, since = until("it fails", lambda: hook() if hook()[0] else None)
+    os.kill(service.pid, signal.SIGKILL)
+    service.start()
+    assert hook() == (problem, since)
+    service.torch("restart")
+    assert hook() == (problem, since)
+    assert "channel hook fails since" in service.torch("status")
+
+
 def test_kill_9_loses_no_message_and_tells_none_of_them_anew(service, http):
     http.answer(Answer(status=503))
     service.start(text(http))

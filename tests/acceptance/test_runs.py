@@ -245,6 +245,23 @@ tasks:
     service.torch("stop")
 
 
+def test_a_run_waits_until_its_env_file_is_saved(service):
+    path = service.scratch / "secrets.env"
+    path.touch(0o600)
+    with open(path, "w") as file:
+        file.write("TOKEN=ha")
+        file.flush()
+        service.start(
+            f"tasks:\n  - {{name: d, type: daemon, env_file: {path},"
+            " command: 'echo $TOKEN >>DIR/token; exec sleep 600'}\n"
+        )
+        until("it has looked", lambda: service.json("runs", "d")["runs"])
+        assert service.lines("token") == []
+        file.write("lf\n")
+    assert service.wait_lines("token", 1) == ["half"]
+    service.torch("stop")
+
+
 def test_a_daemon_task_is_not_run_by_hand(service):
     service.start("tasks:\n  - {name: d, type: daemon, command: exec sleep 600}\n")
     assert "kept alive" in service.error("run", "d", code=64)

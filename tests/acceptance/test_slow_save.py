@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -216,14 +217,56 @@ def test_a_start_waits_for_a_save(service):
 def test_a_start_with_a_file_that_stays_open_for_writing_fails_and_names_who_writes(service):
     service.write(BEFORE)
     with open(service.file, "a"):
-        said = service.error("start", code=65)
+        said = service.error("start", code=75)
         assert f"process {os.getpid()} (" in said and "has it open for writing" in said
-        assert "has it open for writing" in service.finished("check", str(service.file)).stderr
     service.start()
 
 
 def test_a_restart_while_the_file_is_written_leaves_the_service_as_it_is(service):
     pid = service.start(BEFORE)
     with open(service.file, "a"):
-        assert "has it open for writing" in service.error("restart", code=65)
+        assert "has it open for writing" in service.error("restart", code=75)
         assert service.pid == pid and service.status()["ready"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["check -f FILE", "check FILE", "check --anywhere FILE", "check --json FILE", "plan -f FILE",
+     "plan --all -f FILE", "tasks -f FILE", "next beat -f FILE", "diff --from OTHER -f FILE",
+     "diff --from FILE -f OTHER", "notify list -f FILE"],
+)  # fmt: skip
+def test_a_command_that_reads_a_file_that_is_being_written_says_who_writes_and_exits_75(
+    service, command
+):
+    service.write(BEFORE)
+    other = Path(service.file).with_name("other.yaml")
+    other.write_text(service.text(BEFORE))
+    files = {"FILE": str(service.file), "OTHER": str(other)}
+    words = [files.get(word, word) for word in command.split()]
+    service.torch(*words)
+    with open(service.file, "a"):
+        done = service.finished(*words)
+    assert done.returncode == 75, done
+    assert f"process {os.getpid()} (" in done.stdout + done.stderr
+    assert "has it open for writing" in done.stdout + done.stderr
+
+
+def test_of_a_refused_and_a_written_file_check_exits_for_the_refused_one(service):
+    service.write(BEFORE)
+    bad = Path(service.file).with_name("bad.yaml")
+    bad.write_text("tasks: 7\n")
+    with open(service.file, "a"):
+        assert "has it open for writing" in service.error(
+            "check", str(service.file), str(bad), code=65
+        )
+
+
+def test_doctor_and_a_dry_run_name_who_writes_the_file(service):
+    service.write(BEFORE)
+    with open(service.file, "a"):
+        assert (
+            "has it open for writing" in service.finished("doctor", "-f", str(service.file)).stdout
+        )
+    service.start()
+    with open(service.file, "a"):
+        assert "has it open for writing" in service.error("reload", "--dry-run", code=75)

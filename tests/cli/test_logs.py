@@ -258,6 +258,20 @@ def test_grep_finds_a_line_with_bytes_that_are_no_utf_8(past, logs):
     assert logs("r5", "--grep", "^user .* failed$") == "user J\ufffdrgen failed\n"
 
 
+# ── the service's log ─────────────────────────────────────────────────────────────────────
+
+
+def test_on_a_terminal_the_log_is_shown_as_sentences_and_else_as_it_is(past, logs, monkeypatch):
+    said = "level=error event=run_not_started task=a"
+    line = f'time=2026-11-26T20:30:00.007+00:00 {said} msg="a did not start: why"\n'
+    Path(past.settings.log).write_text(line)
+    assert logs() == line
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert logs().endswith(":00.007 x a did not start: why\n")
+    assert logs("--raw") == line
+    assert logs("--grep", "event=run_not_started").endswith("a did not start: why\n")
+
+
 # ── as JSON ───────────────────────────────────────────────────────────────────────────────
 
 

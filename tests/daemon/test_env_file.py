@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from torch.daemon.env_file import read_env_file
+from torch.taskfile import private
 
 
 @pytest.fixture
@@ -54,11 +57,48 @@ def test_our_own_names_cannot_be_set(write):
         read_env_file(write("TORCH_RUN_ID=x\n"), for_other_user=False)
 
 
-def test_a_symlink_or_a_folder_is_not_read(tmp_path, write):
+def test_a_symlink_is_followed_if_nobody_else_can_change_where_it_leads(tmp_path, write):
     link = tmp_path / "link"
     link.symlink_to(write("A=1\n"))
-    with pytest.raises(OSError, match="symbolic links"):
+    assert read_env_file(str(link), for_other_user=False) == {"A": "1"}
+    tmp_path.chmod(0o777)
+    with pytest.raises(ValueError, match="others can exchange that symlink"):
         read_env_file(str(link), for_other_user=False)
+    tmp_path.chmod(0o1777)
+    assert read_env_file(str(link), for_other_user=False) == {"A": "1"}
+    if os.geteuid() == 0:
+        os.chown(link, 65534, 65534, follow_symlinks=False)
+        with pytest.raises(ValueError, match=r"symlink .*link of another user"):
+            read_env_file(str(link), for_other_user=False)
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o440, 0o444, 0o644])
+def test_a_secret_of_kubernetes_is_read(tmp_path, monkeypatch, mode):
+    """As the kubelet mounts it: read-only, the directory 0777, `..data` exchanged as a whole."""
+    data = tmp_path / "..2026_11_27"
+    data.mkdir()
+    (data / "env").write_text("A=1\n")
+    (data / "env").chmod(mode)
+    (tmp_path / "..data").symlink_to(data.name)
+    (tmp_path / "env").symlink_to("..data/env")
+    tmp_path.chmod(0o777)
+    monkeypatch.setattr(private, "_is_read_only", lambda _: True)
+    assert read_env_file(f"{tmp_path}/env", for_other_user=False) == {"A": "1"}
+    assert private.why_not_private(f"{tmp_path}/env") == ""
+    if os.geteuid() == 0:
+        os.chown(data / "env", 65534, 65534)
+        with pytest.raises(ValueError, match="belongs to neither"):
+            read_env_file(f"{tmp_path}/env", for_other_user=False)
+
+
+def test_a_file_that_a_process_has_open_for_writing_is_not_read(write):
+    path = write("A=1\nB=")
+    with open(path, "a"), pytest.raises(private.BeingSaved, match="open for writing"):
+        read_env_file(path, for_other_user=False)
+    assert read_env_file(path, for_other_user=False) == {"A": "1", "B": ""}
+
+
+def test_a_folder_is_not_read(tmp_path):
     with pytest.raises(ValueError, match="regular"):
         read_env_file(str(tmp_path), for_other_user=False)
 

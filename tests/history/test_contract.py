@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -26,7 +27,17 @@ from torch.history import facts, query
 from torch.history.store import Store
 from torch.run import Ending, Outcome, State, Trigger, Usage
 from torch.schedule.expression import Expression
-from torch.schedule.record import Entry, Fact, Paused, Progress, Record, Step, Watermark
+from torch.schedule.record import (
+    Entry,
+    Fact,
+    Failing,
+    Paused,
+    Progress,
+    Record,
+    Step,
+    Unsent,
+    Watermark,
+)
 from torch.testing import FakeHistory
 
 Shown = list[tuple[str, str, str, str | None, int | None, float | None, float | None]]
@@ -477,6 +488,20 @@ def test_a_row_grows_only_as_what_it_is(history, other):
     smaller = never("r1", Outcome.SKIPPED, count=2, last=FireTime(T0 + 2))
     assert history.commit(smaller) == {"r1"}
     assert history.spans() == [("r1", T0, T0 + 3, 3)]
+
+
+def test_a_channel_that_fails_is_known_until_it_fails_no_longer(history):
+    def known():
+        real = history.real
+        return real.recall(at=T0).unsent if isinstance(real, Store) else real.unsent()
+
+    fails = [Unsent(channel=name, since=T0 + 0.5, problem='"é" 503') for name in ("a", "b c")]
+    history.commit(Record(tuple(Failing(channel=f.channel, unsent=f) for f in fails)))
+    assert known() == tuple(fails)
+    later = replace(fails[0], problem="refused")
+    over = Failing(channel="b c", unsent=None)
+    history.commit(Record((Failing(channel="a", unsent=later), over, over)))
+    assert known() == (later,)
 
 
 def test_each_type_of_fact_has_one_writer_in_the_history_and_one_in_the_fake():

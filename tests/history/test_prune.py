@@ -183,7 +183,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=ROWS, keep=st.integers(0, 30), old=st.integers(0, 30), limit=st.integers(1, 9))
 def test_pruning_never_changes_what_a_new_service_asks(tmp_path_factory, rows, keep, old, limit):
     store = Store(str(tmp_path_factory.mktemp("prune") / "history.db"))

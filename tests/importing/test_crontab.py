@@ -535,10 +535,17 @@ def test_a_command_that_begins_like_a_field_is_still_the_command(line):
     assert (found.form, found.rest) == (cron_entry.Form.CRON, line.split(" ", 5)[5])
 
 
+def test_in_supercronics_file_a_setting_holds_for_all_lines_as_it_was_set_last():
+    page = from_crontab("A=1\n0 1 * * * * x\n# why\nA=2\nB=3\n")
+    (found,) = tasks_of(page).values()
+    assert dict(found.env) == {"A": "2", "B": "3"}
+    assert "why" in page.text
+
+
 def test_a_file_of_supercronics_is_said_to_be_one():
     said = reviews(from_crontab("CRON_TZ=Asia/Tokyo\n*/2 * * * * * * ls\n"))
     assert "lines with a year are read as supercronic reads them" in said
-    assert "supercronic reads the times under it in this zone" in said
+    assert "supercronic reads the times of the whole file in this zone" in said
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ HOSTS = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), HOSTS)
 def test_each_host_has_the_tasks_of_its_own_import_and_no_other(data, hosts):
     pool = data.draw(st.lists(FILES, min_size=1, max_size=3))

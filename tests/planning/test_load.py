@@ -32,7 +32,7 @@ def stepped(task, until: int) -> list[int]:
     return list(fires(expressions(task), NOW, FireTime(until)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(schedule=SCHEDULES, zone=ZONES, span=st.integers(1, 3 * DAY))
 def test_the_starts_of_a_task_are_those_of_stepping(schedule, zone, span):
     task = cron("t", *schedule, timezone=zone)
@@ -40,7 +40,7 @@ def test_the_starts_of_a_task_are_those_of_stepping(schedule, zone, span):
     assert starts(expressions(task), NOW, until) == len(stepped(task, until))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(SCHEDULES, ZONES, st.integers(1, 9)), min_size=1, max_size=8))
 def test_the_busiest_seconds_are_those_of_counting_each(parts):
     load, expected = Load(NOW), Counter[int]()

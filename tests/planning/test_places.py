@@ -110,7 +110,7 @@ ENTRIES = st.sampled_from(
 HOSTS = st.lists(st.one_of(ENTRIES, ENTRIES.map("!{}".format)), max_size=4).map(tuple)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(hosts=st.lists(HOSTS, min_size=1, max_size=6))
 def test_a_place_owns_what_a_host_with_an_address_of_it_owns(hosts):
     groups = GROUPS | {"odd": ("10.0.4.192/26", "2001:db8::5")}
@@ -132,7 +132,7 @@ def test_a_place_owns_what_a_host_with_an_address_of_it_owns(hosts):
             assert column.tasks == expected, (place, address)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(hosts=st.lists(HOSTS, min_size=1, max_size=6))
 def test_every_place_stands_in_one_column(hosts):
     groups = GROUPS | {"odd": ("10.0.4.192/26", "2001:db8::5")}

@@ -217,7 +217,7 @@ def test_a_start_and_an_end_are_owed_until_there_is_room(path, journal, disk):
     assert (found.runs["r-1"].pid, code(found, "r-1"), journal.problem) == (7, 9, "")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rooms=st.lists(st.one_of(st.none(), st.integers(0, 60)), min_size=1, max_size=30))
 def test_whatever_room_there_is_the_journal_says_what_was_and_nothing_else(tmp_path_factory, rooms):
     """Each step is a start, then its end; before each the disk has room for so many bytes."""

@@ -84,9 +84,7 @@ def test_never_more_than_twice_the_cap_is_on_disk_and_the_tail_is_left(path, out
     assert [each.name for each in path.parent.iterdir()] == ["r-1.log"]
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sizes=st.lists(st.integers(1, CHUNK), max_size=40), cap=st.integers(1, 100_000))
 @pytest.mark.parametrize("holes", [True, False])
 def test_what_is_left_is_always_the_end_of_what_was_printed(tmp_path, sizes, cap, holes):

@@ -74,7 +74,7 @@ def parsed(text: str, zone: str) -> Expression:
         raise
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(
     text=TEXTS, around=AROUND, before=st.integers(-3, 100_000),
     length=st.one_of(st.integers(0, 10), st.integers(0, 200_000)),
@@ -88,7 +88,7 @@ def test_count_and_mask_are_what_stepping_finds(text, around, before, length):
     assert expression.mask(after, until) == sum(1 << at - after - 1 for at in found)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(text=TEXTS, around=AROUND, days=st.integers(1, 800))
 def test_a_count_over_months_is_what_stepping_finds(text, around, days):
     zone, change = around
@@ -98,7 +98,7 @@ def test_a_count_over_months_is_what_stepping_finds(text, around, days):
     assert expression.count(after, until) == len(stepped(expression, after, until))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(text=TEXTS, around=AROUND, cuts=st.lists(st.integers(0, 300_000), min_size=2, max_size=5))
 def test_the_counts_of_spans_that_join_add_up(text, around, cuts):
     zone, change = around
@@ -193,7 +193,7 @@ def test_a_touched_expression_says_which_of_its_times():
     assert [at % 86_400 for at in found.times] == [2 * 3600 + 600, 2 * 3600 + 3000]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     minute=values(0, 59), hour=st.sampled_from(["2", "1,2", "1-3", "2-4/2", "*/2"]),
     second=st.one_of(st.just(""), values(0, 59)), at=st.sampled_from([SPRING, AUTUMN]),

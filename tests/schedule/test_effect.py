@@ -111,7 +111,7 @@ def test_telling_changes_nothing():
     assert world.outcomes("d") == ["live", "live"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     before=TASKS, after=TASKS, behaviour=st.dictionaries(NAMES, BEHAVIOUR),
     paused=st.one_of(st.none(), NAMES), seconds=st.sampled_from([0.2, 1.3, 7.1, 33.3]),

@@ -225,7 +225,7 @@ def a_field(draw, low: int, high: int, *, star: bool = True) -> tuple[str, set[i
     return ",".join(map(str, values)), set(values)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(
     place=st.sampled_from(PLACES),
     minute=a_field(0, 59),
@@ -243,7 +243,7 @@ def test_five_fields_fire_as_a_walk_over_every_minute_says(place, minute, hour, 
     check_walk(text, place[0], clock, walk(clock, sets, either, fixed))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     place=st.sampled_from(PLACES),
     second=st.one_of(a_field(0, 59), a_field(0, 59, star=False)),

@@ -47,7 +47,7 @@ DATES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     time=st.tuples(star_or(0, 59), star_or(0, 59), star_or(0, 23)),
     month=st.one_of(st.just("*"), fields(1, 12)),
@@ -66,7 +66,7 @@ def test_in_utc_the_next_fires_are_those_of_croniter(time, month, date, start):
         assert instant == theirs.get_next(float)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     time=st.tuples(fields(0, 59), star_or(0, 59), star_or(0, 23)),
     date=DATES,
@@ -94,7 +94,6 @@ def test_every_fires_at_the_multiples_of_its_length_since_the_epoch(start, secon
     assert start < fire <= start + seconds
 
 
-@settings(deadline=None)
 @given(text=st.text(st.sampled_from("0123456789*,-/?LWHhlw# \t@()jan mon.+_٣\n"), max_size=40))
 def test_any_text_is_either_refused_or_fires(text):
     try:
@@ -105,7 +104,6 @@ def test_any_text_is_either_refused_or_fires(text):
     assert expression.describe()
 
 
-@settings(deadline=None)
 @given(
     day=st.sampled_from(["*", "*/2", "29", "30", "31", "L", "L-3", "LW", "15W", "31W", "1,15,L"]),
     month=st.sampled_from(["*", "2", "2,4", "*/3"]),

@@ -14,7 +14,7 @@ from torch.schedule import outbox
 from torch.schedule.answer import Answer
 from torch.schedule.commands import Send
 from torch.schedule.deadlines import Deadlines
-from torch.schedule.messages import Sent
+from torch.schedule.messages import HistoryReset, Sent
 from torch.schedule.outbox import BURST, Outbox
 from torch.schedule.record import Delivery, Record
 from torch.schedule.senders import AT_ONCE, MOMENT, MOST
@@ -333,3 +333,52 @@ def test_a_service_that_stops_leaves_the_rest_to_the_next_one():
     world.stop()
     assert world.left
     assert len(world.history.owed()) == 3
+
+
+# ── since when a channel fails ────────────────────────────────────────────────────────────
+
+
+def ops(world: World) -> tuple[str, float | None]:
+    found = next(each for each in world.scheduler.snapshot().channels if each.channel.name == "ops")
+    return found.problem, found.failing_since
+
+
+def again(world: World) -> None:
+    world.recover(cron("t0", "1 0 * * *", on_failure=("ops",)))
+
+
+def test_a_service_that_is_killed_leaves_the_next_one_since_when_a_channel_fails():
+    world = failing(1, down=True)
+    start(world)
+    problem, since = ops(world)
+    assert problem and since is not None
+    world.pass_(7000)
+    for _ in range(2):
+        world.crash()
+        again(world)
+        world.pass_(100)
+        assert ops(world) == (problem, since)
+    world.mend_channel("ops")
+    world.pass_(600)
+    assert ops(world) == ("", None)
+    world.crash()
+    again(world)
+    assert ops(world) == ("", None)
+
+
+def test_a_new_history_learns_since_when_a_channel_fails():
+    world = failing(1, down=True)
+    start(world)
+    found = ops(world)
+    world.history.begin_anew()
+    world.send(HistoryReset())
+    world.pass_(10)
+    assert [(each.problem, each.since) for each in world.history.unsent()] == [found]
+
+
+def test_a_channel_that_left_the_file_fails_no_longer():
+    world = failing(1, down=True)
+    start(world)
+    world.load(cron("t0", "1 0 * * *"), channels={"pager": PAGER})
+    world.load(cron("t0", "1 0 * * *"), channels={"pager": PAGER})
+    assert world.history.unsent() == ()

@@ -248,7 +248,5 @@ class AnyOrder(RuleBasedStateMachine):
                 assert at is None
 
 
-AnyOrder.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, derandomize=True
-)
+AnyOrder.TestCase.settings = settings(max_examples=200, stateful_step_count=40, derandomize=True)
 test_every_promise_holds_whatever_happens_in_whatever_order = AnyOrder.TestCase

@@ -202,7 +202,7 @@ OTHERS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     text=st.sampled_from(["* * * * * *", "*/7 * * * * *", "@every 3s", "5,6,31 * * * * *"]),
     at=st.integers(0, 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from torch.clock import FireTime
@@ -85,7 +85,6 @@ def test_a_span_that_ends_right_at_the_limit_is_counted_exactly():
     assert (found.count, found.exact) == (timeline.COUNT_LIMIT, True)
 
 
-@settings(deadline=None)
 @given(
     every=st.integers(1, 50),
     cuts=st.lists(st.integers(0, 3000), max_size=6),

@@ -207,7 +207,7 @@ ODD = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(sorted(TASK_KEYS)), ODD)
 def test_nothing_that_can_be_written_at_a_key_is_a_crash(name, value):
     try:
@@ -216,7 +216,7 @@ def test_nothing_that_can_be_written_at_a_key_is_a_crash(name, value):
         assert error.problems
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.binary(max_size=60) | st.text(alphabet="tasks:-[]{}&*!|>%@`'\"\n \t#,?~<=.0", max_size=60)
 )

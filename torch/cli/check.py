@@ -28,8 +28,8 @@ from torch.report.problems import render_github
 from torch.report.text import count
 from torch.settings import Settings
 from torch.taskfile.anywhere import read_anywhere
+from torch.taskfile.closed import BeingWritten, read_closed
 from torch.taskfile.judging import joined, judge
-from torch.taskfile.open import read_task_file
 from torch.taskfile.parse import TaskFile, examine
 from torch.taskfile.private import why_not_private
 from torch.taskfile.problems import quoted, visible
@@ -48,14 +48,19 @@ from torch.taskfile.whole import addresses
 def check(
     settings: Settings, files: tuple[str, ...], form: str, as_json: bool, anywhere: bool
 ) -> int:
-    """Check task files; every problem at once. Exits 65 if one is refused."""
+    """Check task files; every problem at once. Exits 65 if one is refused.
+
+    A file that a process has open for writing is not checked: the exit code is then 75, unless
+    another file is refused.
+    """
     if as_json and form == "github":
         raise UsageError("--json and --format github exclude each other", hint="choose one of them")
     settings = _of_this_host(settings, named=bool(files), anywhere=anywhere)
     files = files or (settings.task_file,)
-    results = [(file, *_check(settings, file, anywhere)) for file in files]
+    unsettled: list[Problem] = []
+    results = [(file, *_check(settings, file, anywhere, unsettled)) for file in files]
     problems = [problem for _, found, _ in results for problem in found]
-    refused = any(not problem.warning for problem in problems)
+    refused = [problem for problem in problems if not problem.warning]
     if as_json or form == "json":
         show.document({"ok": not refused, "problems": [_as_json(p) for p in problems]})
     elif form == "github":
@@ -67,7 +72,9 @@ def check(
         for file, found, total in results:
             if all(problem.warning for problem in found):
                 click.echo(f"{file}: ok, {count(total, 'task')}")
-    return ExitCode.TASK_FILE if refused else ExitCode.OK
+    if refused == unsettled:
+        return ExitCode.TRY_AGAIN if refused else ExitCode.OK
+    return ExitCode.TASK_FILE
 
 
 def _of_this_host(settings: Settings, *, named: bool, anywhere: bool) -> Settings:
@@ -87,16 +94,22 @@ def _of_this_host(settings: Settings, *, named: bool, anywhere: bool) -> Setting
 _NEEDED = {True: ("task_file",), False: ("task_file", "address")}
 
 
-def _check(settings: Settings, path: str, anywhere: bool) -> tuple[tuple[Problem, ...], int]:
-    """The problems of one file, and how many tasks it has."""
+def _check(
+    settings: Settings, path: str, anywhere: bool, unsettled: list[Problem]
+) -> tuple[tuple[Problem, ...], int]:
+    """The problems of one file, and how many tasks it has. Put to `unsettled`: the problem of a
+    file that is being written."""
     try:
         if anywhere:
             found = examine(read_anywhere(path), file=path)
             written = (problem for problem in _doubts(found) if not problem.warning)
             return joined(found, *written), found.total
-        opened = read_task_file(path)
+        opened = read_closed(path)
     except TaskFileError as error:
         return error.problems, 0
+    except BeingWritten as error:
+        unsettled.append(error.problem)
+        return (error.problem,), 0
     mine = addresses(settings.address)
     found = examine(opened.data, file=path)
     return (*opened.warnings, *judge(found, mine, *_doubts(found))), found.total

@@ -27,6 +27,7 @@ from torch.client.outputs import Source
 from torch.clock import SystemClock, local
 from torch.errors import UsageError
 from torch.history import query
+from torch.report.logline import spoken
 from torch.report.text import harmless, last_written
 from torch.settings import Settings
 
@@ -62,7 +63,8 @@ def logs(
 ) -> None:  # fmt: skip
     """Show the output of tasks and runs, or, without a name, the service's log.
 
-    Of several names each line has its name in front. Output has no times of its own: --since
+    On a terminal the log is shown as sentences; its file, a pipe and --raw have its lines as they
+    are. Of several names each line has its name in front. Output has no times of its own: --since
     leaves out whole runs (of the service's log: lines), --times heads each run. --json prints one
     document; with -f one object a line.
     """
@@ -73,7 +75,7 @@ def logs(
     if every and targets:
         raise UsageError("--all and names exclude each other", hint="choose one of them")
     outputs.refuse_absent(settings)
-    if since or times:
+    if since or times or not targets:
         in_its_zone(settings)
     begin = _instant(since)
     most = lines if lines is not None else None if since else _LINES
@@ -188,7 +190,12 @@ class _View:
         head = self._heads.get(source.name, "")
         stamp = f"{_now():%H:%M:%S} " if now and self.times else ""
         # Not by click.echo, which takes the colours out of what goes into a pipe.
-        for line in self._lines(lines, f"{stamp}{head}{' ' * bool(head)}"):
+        if self._terminal and path == self.settings.log and not self.raw:
+            today = _now().date()
+            lines = [f"{stamp}{spoken(line, today)}" for line in lines]
+        else:
+            lines = self._lines(lines, f"{stamp}{head}{' ' * bool(head)}")
+        for line in lines:
             sys.stdout.write(f"{line}\n")
 
     def _object(self, source: Source, path: str, line: str, now: bool) -> dict[str, object]:

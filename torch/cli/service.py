@@ -184,6 +184,8 @@ def restart(settings: Settings, timeout: float | None) -> None:
         running = {**status, "file": status["version"]["file"]}  # all that an older one says
         running |= ask(settings, {"do": "file"}, timeout=PATIENCE)
         settings = inherited(settings, running)
+        if (settings.task_file, settings.address) == (running["file"], address_of(running)):
+            _check_file(settings)  # the service alone knows whether a save cut it off
         with Waiting(elapsed("checking what the new service needs")) as look:
             launch.rehearse(settings, SystemClock(), look)
         _stop(settings, mode="keep", timeout=timeout)
@@ -222,6 +224,9 @@ def _check_file(settings: Settings) -> None:
     except ServiceUnreachable:  # one of another version, perhaps, that understands us no more
         answer = {"accepted": False, "problems": [{"message": UPGRADED}]}
     if not answer["accepted"]:
+        if answer.get("version", {}).get("waiting"):
+            found = answers.problems(answer)[0]
+            raise TryAgain(f"{found.file}: {found.message}", hint=found.hint)
         if any(problem["message"] == UPGRADED for problem in answer["problems"]):
             from torch.taskfile.whole import whole_file  # we read it ourselves then
 

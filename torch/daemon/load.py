@@ -20,7 +20,7 @@ from torch.clock import Clock, FireTime, rfc3339
 from torch.daemon import reader, reloaded, save_wait
 from torch.daemon.loop import Loop
 from torch.daemon.systemd import Systemd
-from torch.errors import Problem, TaskFileError
+from torch.errors import Problem, TaskFileError, TryAgain
 from torch.event import Event, HostZoneChanged, ReloadRefused, TaskFileWarned
 from torch.schedule.commands import ReadFile
 from torch.schedule.messages import Loaded, ReadOver, ReloadAsked
@@ -59,7 +59,7 @@ class Loader:
         decided: Mapping[str, tuple[str, FireTime]], rebooted: bool,
     ) -> Reading:  # fmt: skip
         """Reads the file and gives it to the core, after what `recover` has for it. Raises
-        TaskFileError: nothing starts."""
+        TaskFileError and TryAgain: nothing starts."""
         reading, fresh = await self._first_reading()
         if reading.refused:
             raise TaskFileError(reading.problems)
@@ -142,7 +142,11 @@ class Loader:
             is_ours = file in (None, self.settings.task_file)
             is_new = not self._is_in_force(reading)
             if is_new and (against := self._settling.rehearse(reading.save, is_ours=is_ours)):
-                return self._unchanged((self._problem_of(against),))
+                answer = self._unchanged((self._problem_of(against),))
+                if against.for_now:
+                    since = rfc3339(self._clock.now().wall)
+                    answer["version"]["waiting"] = {"since": since, "reason": against.message}
+                return answer
             if reading.refused:
                 return self._unchanged(reading.problems)
             tasks = self._assemble(reading, fresh)
@@ -161,13 +165,14 @@ class Loader:
         return save_wait.problem(against, self.settings.task_file)
 
     async def _first_reading(self) -> tuple[Reading, dict[str, Task]]:
-        """Raises TaskFileError when the file is being written all the time."""
+        """Raises TryAgain if the file is being written all the time."""
         while True:
             reading, fresh = await self._read()
             if (against := self._settling.judge(reading.save)) is None:
                 return reading, fresh
             if self._settling.is_over(save_wait.START_LIMIT):
-                raise TaskFileError((self._problem_of(against),))
+                found = self._problem_of(against)
+                raise TryAgain(f"{found.file}: {found.message}", hint=found.hint)
             await asyncio.sleep(save_wait.SOON)
 
     async def _until_there(self) -> None:

@@ -19,6 +19,7 @@ from torch.daemon.env_file import read_env_file
 from torch.reaper.wire import Order
 from torch.run import Run
 from torch.task import Privileges, Task, Via
+from torch.taskfile.private import BeingSaved
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SHELL = "/bin/sh"
@@ -30,6 +31,10 @@ SOFT_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 class OrderError(Exception):
     """The run cannot be started, for the reason in the text."""
+
+
+class NotYet(OrderError):
+    """Not now, but perhaps in a moment."""
 
 
 class Orders:
@@ -129,6 +134,8 @@ class Orders:
         if task.env_file is not None:
             try:
                 environ |= read_env_file(task.env_file, for_other_user=task.user is not None)
+            except BeingSaved as error:
+                raise NotYet(f"env_file {task.env_file}: {error}") from error
             except (OSError, ValueError) as error:
                 raise OrderError(f"env_file {task.env_file}: {error}") from error
         environ |= task.env

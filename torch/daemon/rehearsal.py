@@ -19,6 +19,7 @@ from torch.errors import Fault, NotPermitted, SettingsError, TaskFileError, TryA
 from torch.history.reader import refuse_newer
 from torch.settings import Settings
 from torch.taskfile.reading import Reading, Request, extra_time, shape, unpack_reply
+from torch.taskfile.settling import WRITTEN
 
 LIMIT = 60.0
 """Seconds that reading a small task file may take here."""
@@ -31,6 +32,11 @@ def rehearse(settings: Settings) -> None:
     refuse_newer(settings.history)
     _refuse_unwritable(settings.history, "the history")
     reading = _read(settings)
+    if reading.save is not None and reading.save.writer:
+        raise TryAgain(
+            f"{settings.task_file}: {WRITTEN.format(writer=reading.save.writer)}",
+            hint="restart when it is closed; to see who writes: fuser -v " + settings.task_file,
+        )
     if reading.refused:
         raise TaskFileError(reading.problems)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from torch.clock import Clock
 from torch.daemon.child import Child
 from torch.daemon.link import Link
-from torch.daemon.order import OrderError, Orders
+from torch.daemon.order import NotYet, OrderError, Orders
 from torch.daemon.output import Outputs
 from torch.daemon.reapers import Reapers
 from torch.schedule.commands import Start
@@ -29,6 +29,11 @@ LONGEST_WAIT = 1.0
 
 _AGAIN = 0.02
 
+PATIENCE = 5.0
+"""Seconds that a start waits until an `env_file` that is being saved is whole."""
+
+_LOOK = 0.1
+
 
 class Ordering:
     def __init__(
@@ -43,10 +48,11 @@ class Ordering:
         self._children = children
         self._orders = Orders()
         self._pending: deque[Start] = deque()
+        self._later: dict[str, tuple[float, asyncio.TimerHandle]] = {}  # run -> since (mono), look
         self._pumping = False
 
     def __len__(self) -> int:
-        return len(self._pending)
+        return len(self._pending) + len(self._later)
 
     def add(self, start: Start) -> None:
         self._pending.append(start)
@@ -56,6 +62,8 @@ class Ordering:
 
     def remove(self, run_id: str) -> None:
         """A stop has overtaken its start, or it is not known here."""
+        if run_id in self._later:
+            self._later.pop(run_id)[1].cancel()
         for item in self._pending:
             if item.run.id == run_id:
                 self._pending.remove(item)
@@ -85,12 +93,29 @@ class Ordering:
         at = now.mono + ahead if ahead > 0 else 0.0
         try:
             order = self._orders.make(run, task, at=at, output=self._outputs.path(run))
+        except NotYet as error:
+            if self._look_again(start, now.mono):
+                return
+            self._post(NotStarted(run_id=run.id, reason=str(error)))
+            return
         except OrderError as error:
+            self._later.pop(run.id, None)
             self._post(NotStarted(run_id=run.id, reason=str(error)))
             return
         except Exception as error:  # noqa: BLE001  # one that fails must not stop the others
             reason = f"a fault of torch's own: {error!r}"
             self._post(NotStarted(run_id=run.id, reason=reason, of_host=True))
             return
+        self._later.pop(run.id, None)
         self._children[run.id] = Child(run=run, task=task, start=start, link=ours)
         ours.send_packed(order.pack())
+
+    def _look_again(self, start: Start, now: float) -> bool:
+        """Whether the start waits a moment longer for what it needs."""
+        since = self._later[start.run.id][0] if start.run.id in self._later else now
+        if now - since >= PATIENCE:
+            del self._later[start.run.id]
+            return False
+        handle = asyncio.get_running_loop().call_later(_LOOK, self.add, start)
+        self._later[start.run.id] = since, handle
+        return True

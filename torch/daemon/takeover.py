@@ -50,6 +50,7 @@ class Takeover:
                 watermark=past.watermark,
                 troubles=past.troubles,
                 owed=past.owed,
+                unsent=past.unsent,
             )
         )
         for message in self._early or ():

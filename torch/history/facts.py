@@ -18,6 +18,7 @@ from torch.schedule.record import (
     Delivery,
     Entry,
     Fact,
+    Failing,
     File,
     Pausing,
     Posted,
@@ -104,6 +105,7 @@ WRITERS: dict[type[Fact], Callable[[sqlite3.Connection, Sequence[Any], Batch], N
     Troubling: lambda db, facts, _: notices.trouble(db, facts),
     Posted: lambda db, facts, _: notices.post(db, facts),
     Delivery: lambda db, facts, _: notices.deliver(db, facts),
+    Failing: lambda db, facts, _: notices.fail(db, facts),
     Watermark: _watermarks,
     Rebooted: _reboots,
 }

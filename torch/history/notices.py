@@ -1,7 +1,7 @@
 """Notices and troubles in the tables: what is written of them, and read back.
 
-Owns the tables `notice` and `trouble`. All run inside a transaction of `store`, on its
-connection. Must not decide who is told what.
+Owns the tables `notice` and `trouble`, and of `meta` the rows of channels that fail. All run
+inside a transaction of `store`, on its connection. Must not decide who is told what.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from torch.notice import from_text
-from torch.schedule.record import Delivery, Posted, Trouble, Troubling
+from torch.schedule.record import Delivery, Failing, Posted, Trouble, Troubling, Unsent
 
 
 def post(db: sqlite3.Connection, posted: Iterable[Posted]) -> None:
@@ -49,6 +49,32 @@ def trouble(db: sqlite3.Connection, troubles: Iterable[Troubling]) -> None:
                 json.dumps(known.seen),
             )  # fmt: skip
             db.execute("INSERT OR REPLACE INTO trouble VALUES (?, ?, ?, ?, ?, ?)", row)
+
+
+_CHANNEL = "unsent "
+"""In `meta`, in front of a channel's name: a new table would shut out the version before."""
+
+
+def fail(db: sqlite3.Connection, channels: Iterable[Failing]) -> None:
+    for each in channels:
+        key, now = _CHANNEL + each.channel, each.unsent
+        if now is None:
+            db.execute("DELETE FROM meta WHERE key = ?", (key,))
+        else:
+            value = json.dumps([now.since, now.problem])
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+
+def unsent(db: sqlite3.Connection) -> tuple[Unsent, ...]:
+    """The channels that fail, by name."""
+    rows = db.execute(
+        "SELECT key, value FROM meta WHERE substr(key, 1, ?) = ? ORDER BY key",
+        (len(_CHANNEL), _CHANNEL),
+    )
+    found = ((key.removeprefix(_CHANNEL), json.loads(value)) for key, value in rows)
+    return tuple(
+        Unsent(channel=name, since=since, problem=problem) for name, (since, problem) in found
+    )
 
 
 def owed(db: sqlite3.Connection) -> tuple[Posted, ...]:

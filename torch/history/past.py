@@ -14,7 +14,7 @@ from torch.clock import FireTime
 from torch.history import notices
 from torch.history.conditions import RAN
 from torch.run import Ending, Outcome, Run, State, Trigger
-from torch.schedule.record import Paused, Posted, Trouble
+from torch.schedule.record import Paused, Posted, Trouble, Unsent
 
 AHEAD = 60
 """A fire is decided this many seconds ahead of the watermark at the very most (the lead is far
@@ -55,6 +55,7 @@ class Past:
     watermark: FireTime | None
     troubles: tuple[Trouble, ...] = ()
     owed: tuple[Posted, ...] = ()
+    unsent: tuple[Unsent, ...] = ()
 
 
 def recall(db: sqlite3.Connection, at: float) -> Past:
@@ -68,6 +69,7 @@ def recall(db: sqlite3.Connection, at: float) -> Past:
         watermark=watermark(db),
         troubles=notices.troubles(db),
         owed=notices.owed(db),
+        unsent=notices.unsent(db),
     )
 
 

@@ -1,7 +1,8 @@
 """Lines of a crontab that set a variable, and what each of them is for a task.
 
 Owns the form of such a line (Debian's `env.c`, load_env) and the meaning of the names that cron
-itself looks at. A setting holds for the lines under it, so the readers ask at each line.
+itself looks at. A setting holds for the lines under it, so the readers ask at each line; of
+supercronic's file all are set before the first.
 """
 
 from __future__ import annotations
@@ -135,7 +136,8 @@ def _review(setting: Setting, cron: Cron) -> str:
             "'timezone'"
         )
     if name == "CRON_TZ":
-        return f"{written}: {cron} reads the times under it in this zone, and so does Torch"
+        where = "of the whole file" if cron is Cron.SUPERCRONIC else "under it"
+        return f"{written}: {cron} reads the times {where} in this zone, and so does Torch"
     if name in ("RANDOM_DELAY", "START_HOURS_RANGE"):
         jitter = f"; 'jitter: {value}m' is what it does there" if value.isdecimal() else ""
         return f"{written}: cronie and anacron know it, Debian's cron does not{jitter}"

@@ -89,6 +89,8 @@ class _Reader:
         self._cron = cron
         self._layout = self._lay_out(column, owner)
         self._environment = cron_env.Environment(self.original, cron)
+        if cron is Cron.SUPERCRONIC:  # they hold for its whole file, wherever they stand
+            self._set_all()
         self._above: list[str] = []
         for number, line in enumerate(self._lines, 1):
             self._read(number, line)
@@ -105,6 +107,13 @@ class _Reader:
                 if entry is not None:
                     found[number] = entry
         return found
+
+    def _set_all(self) -> None:
+        for number, line in enumerate(self._lines, 1):
+            if not line.lstrip(" \t").startswith("#") and not _unreadable(line):
+                setting = cron_env.read(line)
+                if setting is not None:
+                    self._environment.set(number, line, *setting)
 
     def _strip_returns(self) -> None:
         # A last line without a line end has lost its CR too.
@@ -148,7 +157,8 @@ class _Reader:
             if self._above:  # a comment on a setting would be lost without it
                 self._above.append(line.strip())
             self._flush()
-            self._environment.set(number, line, *setting)
+            if self._cron is not Cron.SUPERCRONIC:
+                self._environment.set(number, line, *setting)
         else:
             self._read_entry(number, line)
 

@@ -12,8 +12,9 @@ from torch.errors import ExpressionError
 
 NOTE = (
     "lines with a year are read as supercronic reads them, and so is their whole file: % is an "
-    "ordinary character. supercronic gives its own environment and directory to commands; Torch "
-    "a clean environment and /. 'env', 'env_file' and 'cwd' set them."
+    "ordinary character, and a variable holds for all lines, as it was set last. supercronic gives "
+    "its own environment and directory to commands; Torch a clean environment and /. 'env', "
+    "'env_file' and 'cwd' set them."
 )
 
 _SINCE = re.compile(r"\*(?=/)")

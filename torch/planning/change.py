@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from torch.channel import Channel
-from torch.planning.places import Owners, label, named_places
+from torch.planning.places import Labels, Owners, alike, named_places
 from torch.schedule.reload import Diff, diff
 from torch.task import Schedule, Task
 from torch.taskfile.secrets import Search
@@ -163,8 +163,9 @@ def _groups(
     said = {}
     for name in dict.fromkeys([*old, *new]):
         one, other = old.get(name, ()), new.get(name, ())
-        added = tuple(each for each in other if each not in one)
-        removed = tuple(each for each in one if each not in other)
+        before, after = frozenset(one), frozenset(other)
+        added = tuple(each for each in other if each not in before)
+        removed = tuple(each for each in one if each not in after)
         if added or removed or (name in old) != (name in new):
             said[name] = (added, removed)
     return said
@@ -181,28 +182,38 @@ def _hosts(old: Version, new: Version) -> tuple[HostChange, ...]:
     places = named_places(
         [[t.hosts for t in each.tasks] for each in (old, new)], [old.groups, new.groups]
     )
-    parts = []
-    for version in (old, new):
+    sides = [_Side(version, places) for version in (old, new)]
+    at, labels = len(sides[0].masks), Labels(new.groups)
+    found = []
+    for having, bits in alike([*sides[0].masks, *sides[1].masks], len(places) + 1):
+        split = bisect_left(having, at)
+        before = sides[0].tasks(having[:split])
+        after = sides[1].tasks([each - at for each in having[split:]])
+        named = tuple(places[bit] for bit in bits if bit < len(places))
+        found.append(
+            HostChange(
+                label=labels.of(named, rest=len(named) < len(bits)),
+                places=named,
+                diff=diff({task.name: task for task in before}, after),
+                old=before,
+                new=after,
+            )
+        )
+    return tuple(found)
+
+
+class _Side:
+    """One version, and which places own its tasks: a mask of them for each list of hosts."""
+
+    def __init__(self, version: Version, places: Sequence[str]) -> None:
         owners = Owners(places, version.groups)
-        parts.append([(task, owners.of(task.hosts)) for task in version.tasks])
-    alike: dict[tuple[int, ...], list[int]] = {}
-    lists = [dict.fromkeys(mask for _, mask in part) for part in parts]
-    for bit in range(len(places) + 1):
-        signature = tuple(mask >> bit & 1 for masks in lists for mask in masks)
-        alike.setdefault(signature, []).append(bit)
-    return tuple(_host(bits, places, parts, new.groups) for bits in alike.values())
+        self._tasks = version.tasks
+        self._of_mask: dict[int, list[int]] = {}
+        for at, task in enumerate(version.tasks):
+            self._of_mask.setdefault(owners.of(task.hosts), []).append(at)
+        self.masks = list(self._of_mask)
 
-
-def _host(
-    bits: list[int], places: tuple[str, ...], parts: list[list[tuple[Task, int]]],
-    groups: Mapping[str, tuple[str, ...]],
-) -> HostChange:  # fmt: skip
-    before, after = (tuple(task for task, mask in part if mask >> bits[0] & 1) for part in parts)
-    named = tuple(places[bit] for bit in bits if bit < len(places))
-    return HostChange(
-        label=label(named, groups, rest=len(named) < len(bits)),
-        places=named,
-        diff=diff({task.name: task for task in before}, after),
-        old=before,
-        new=after,
-    )
+    def tasks(self, masks: Sequence[int]) -> tuple[Task, ...]:
+        """Those with these masks, in file order."""
+        found = (at for each in masks for at in self._of_mask[self.masks[each]])
+        return tuple(self._tasks[at] for at in sorted(found))

@@ -10,8 +10,11 @@ both places. The matching itself is `taskfile.placement`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from torch.task import Task
 from torch.taskfile.placement import Range, covers, never_matches, read_range
@@ -75,24 +78,40 @@ def named_places(
     found: dict[Range, str] = {}
     for text in texts:
         found.setdefault(read_range(text), text)
+    places = _Places(found)
     return tuple(
-        t for each, t in found.items() if not never_matches(each) and not _is_full(each, found)
+        t for each, t in found.items() if not never_matches(each) and not _is_full(each, places)
     )
 
 
-def _is_full(network: Range, known: Iterable[Range]) -> bool:
+def _is_full(network: Range, places: _Places) -> bool:
     """Whether smaller places fill the whole network, so that it stands for no host."""
     _, value, free, _ = network
-    inside = [k for k in known if k[2] < free and covers(network, k) and not k[3]]
-    if not free or sum(1 << each[2] for each in inside) < 1 << free:
+    if not free:
         return False
-    parts = sorted((v, f) for _, v, f, _ in inside)
     reached = value
-    for start, bits in parts:  # those inside another one begin before where it ends
+    for _, start, bits, zone in places.inside(network):
+        if bits == free or zone:
+            continue
         if start > reached:
             return False
-        reached = max(reached, start + (1 << bits))
+        reached = max(reached, start + (1 << bits))  # one inside another begins before its end
     return reached == value + (1 << free)
+
+
+class _Places:
+    """Places by their values, so that those inside a network stand side by side."""
+
+    def __init__(self, places: Iterable[Range]) -> None:
+        self._sorted = sorted(places)
+        self._starts = [each[:2] for each in self._sorted]
+
+    def inside(self, network: Range) -> Iterator[Range]:
+        """Those that the network takes in, the first addresses first; perhaps itself."""
+        width, value, free, _ = network
+        first = bisect_left(self._starts, (width, value))
+        last = bisect_left(self._starts, (width, value + (1 << free)))
+        return (each for each in islice(self._sorted, first, last) if covers(network, each))
 
 
 class Owners:
@@ -101,10 +120,10 @@ class Owners:
 
     def __init__(self, places: Sequence[str], groups: Mapping[str, Sequence[str]]) -> None:
         self.places = tuple(places)
-        self._ranges = [read_range(place) for place in places]
-        self._at: dict[Range, int] = {}
-        for bit, each in enumerate(self._ranges):
-            self._at[each] = self._at.get(each, 0) | 1 << bit
+        self._bits: dict[Range, list[int]] = {}
+        for bit, place in enumerate(places):
+            self._bits.setdefault(read_range(place), []).append(bit)
+        self._ranges = _Places(self._bits)
         self._groups = groups
         self._known: dict[str, int] = {}
         self._of_hosts: dict[tuple[str, ...], int] = {}
@@ -131,15 +150,13 @@ class Owners:
     def _entry(self, name: str) -> int:
         found = self._known.get(name)
         if found is None:
-            found = 0
+            mask = bytearray(len(self.places) // 8 + 1)
             for text in self._groups.get(name, (name,)):
                 entry = read_range(text)
-                if entry[2] or entry[0] == 16:  # a network; or one that may name an interface
-                    for bit, place in enumerate(self._ranges):
-                        found |= covers(entry, place) << bit
-                else:
-                    found |= self._at.get(entry, 0)
-            self._known[name] = found
+                for place in self._ranges.inside(entry):
+                    for bit in self._bits[place]:
+                        mask[bit >> 3] |= 1 << (bit & 7)
+            found = self._known[name] = int.from_bytes(mask, "little")
         return found
 
 
@@ -151,18 +168,17 @@ def _joined(
     rest: bool,
 ) -> Fleet:
     of_hosts = {each: owners.of(each) for each in dict.fromkeys(hosts)}
-    alike: dict[tuple[bool, ...], list[int]] = {}
-    for bit in range(len(owners.places) + rest):
-        signature = tuple(bool(mask >> bit & 1) for mask in of_hosts.values())
-        alike.setdefault(signature, []).append(bit)
-    columns = []
-    for bits in alike.values():
+    of_list: dict[tuple[str, ...], list[int]] = {}  # tasks, by their `hosts`
+    for at, each in enumerate(hosts):
+        of_list.setdefault(each, []).append(at)
+    columns, called = [], Labels(groups)
+    lists, masks = list(of_hosts), list(of_hosts.values())
+    for having, bits in alike(masks, len(owners.places) + rest):
         places = tuple(owners.places[bit] for bit in bits if bit < len(owners.places))
-        owned = {each for each, mask in of_hosts.items() if mask >> bits[0] & 1}
-        tasks = tuple(at for at, each in enumerate(hosts) if each in owned)
+        tasks = tuple(sorted(at for each in having for at in of_list[lists[each]]))
         columns.append(
             Column(
-                label=label(places, groups, rest=len(places) < len(bits)),
+                label=called.of(places, rest=len(places) < len(bits)),
                 places=places,
                 tasks=tasks,
             )
@@ -178,14 +194,52 @@ def _joined(
     )
 
 
-def label(places: tuple[str, ...], groups: Mapping[str, Sequence[str]], *, rest: bool) -> str:
-    """The groups that the places are, 'web but 10.0.1.12', then what is left of them."""
-    left, said = dict.fromkeys(places), []
-    for name, members in groups.items():
-        missing = [member for member in members if member not in left]
-        if not members or len(missing) > min(_BUT, (len(members) - 1) // 2):
-            continue
-        said.append(f"{name} but {', '.join(missing)}" if missing else name)
-        for member in members:
-            left.pop(member, None)
-    return ", ".join([*said, *left, *([REST] if rest else [])])
+def alike(masks: Sequence[int], places: int) -> Iterator[tuple[tuple[int, ...], list[int]]]:
+    """The first so many places, those together that the same masks have: positions of masks, and
+    the places. What is looked at is who owns what, not every place for every mask."""
+    having: list[list[int]] = [[] for _ in range(places)]
+    for at, mask in enumerate(masks):
+        for bit in _bits(mask & (1 << places) - 1):
+            having[bit].append(at)
+    kinds: dict[tuple[int, ...], list[int]] = {}
+    for bit, each in enumerate(having):
+        kinds.setdefault(tuple(each), []).append(bit)
+    yield from kinds.items()
+
+
+def _bits(mask: int) -> Iterator[int]:
+    """The positions of the bits that are set, the lowest first."""
+    text = f"{mask:b}"[::-1]
+    at = text.find("1")
+    while at >= 0:
+        yield at
+        at = text.find("1", at + 1)
+
+
+class Labels:
+    """How places are called by the groups of a file."""
+
+    def __init__(self, groups: Mapping[str, Sequence[str]]) -> None:
+        self._groups = groups
+        self._order = {name: at for at, name in enumerate(groups)}
+        self._naming: dict[str, list[str]] = {}  # member -> groups
+        for name, members in groups.items():
+            for member in members:
+                self._naming.setdefault(member, []).append(name)
+
+    def of(self, places: tuple[str, ...], *, rest: bool) -> str:
+        """The groups that the places are, 'web but 10.0.1.12', then what is left of them."""
+        left, said = dict.fromkeys(places), []
+        there = Counter(name for place in places for name in self._naming.get(place, ()))
+        for name in sorted(there, key=self._order.__getitem__):
+            members = self._groups[name]
+            most = min(_BUT, (len(members) - 1) // 2)
+            if len(members) - there[name] > most:
+                continue
+            missing = [member for member in members if member not in left]
+            if len(missing) > most:
+                continue
+            said.append(f"{name} but {', '.join(missing)}" if missing else name)
+            for member in members:
+                left.pop(member, None)
+        return ", ".join([*said, *left, *([REST] if rest else [])])

@@ -7,7 +7,7 @@ is made harmless here: no control character reaches a terminal or a log line raw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch.report.text import count, duration, harmless, json_line, logfmt_value
 from torch.run import NO_TROUBLE, Ending, Outcome, Run, Trigger
 
 INFO, WARN, ERROR = "info", "warn", "error"
+MARKS = {INFO: " ", WARN: "!", ERROR: "x"}
 _INSTANTS = ("first", "last", "watermark", "until")
 
 
@@ -166,14 +167,18 @@ def as_json(event: Event, wall: float) -> str:
 def console(event: Event, wall: float) -> str:
     """For a person: time of day, a mark for the level, the sentence, the task's last lines."""
     clock = (rfc3339(wall, milliseconds=True) or "")[11:23]
-    mark = {INFO: " ", WARN: "!", ERROR: "x"}[level(event)]
-    lines = [f"{clock} {mark} {harmless(sentence(event))}"]
+    lines = [f"{clock} {MARKS[level(event)]} {harmless(sentence(event))}"]
     run = getattr(event, "run", None)
-    name = harmless(run.task) if isinstance(run, Run) else ""
-    lines += [f"{'':13}  {name} | {harmless(text)}" for text in getattr(event, "tail", ())]
+    name = getattr(event, "task", run.task if isinstance(run, Run) else "")
+    lines += indented(f"{name} | {text}" for text in getattr(event, "tail", ()))
     if isinstance(event, facts.ReloadRefused):
-        lines += [f"{'':13}  {harmless(p.place())}: {harmless(p.message)}" for p in event.problems]
+        lines += indented(f"{p.place()}: {p.message}" for p in event.problems)
     return "\n".join(lines)
+
+
+def indented(texts: Iterable[str]) -> Iterator[str]:
+    """What stands below a sentence, for a person."""
+    return (f"{'':13}  {harmless(text)}" for text in texts)
 
 
 def _details(event: Event) -> Iterator[tuple[str, Any]]:

@@ -15,6 +15,7 @@ from torch.schedule.record import (
     Delivery,
     Entry,
     Fact,
+    Failing,
     File,
     Paused,
     Pausing,
@@ -95,6 +96,9 @@ class Answer:
 
     def delivered(self, delivery: Delivery) -> None:
         self._facts.append(delivery)
+
+    def failing(self, failing: Failing) -> None:
+        self._facts.append(failing)
 
     def send(self, send: Send) -> None:
         self._beside.append(send)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from torch.channel import Channel
 from torch.clock import FireTime, Now
 from torch.run import Ending, Run, Usage
-from torch.schedule.record import Paused, Posted, Trouble
+from torch.schedule.record import Paused, Posted, Trouble, Unsent
 from torch.schedule.reload import Diff
 from torch.task import Task
 
@@ -93,6 +93,7 @@ class Recovered:
     watermark: FireTime | None = None
     troubles: tuple[Trouble, ...] = ()
     owed: tuple[Posted, ...] = ()  # notices nobody knows to have been sent, oldest first
+    unsent: tuple[Unsent, ...] = ()  # channels that fail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from torch.schedule.answer import Answer
 from torch.schedule.commands import Send
 from torch.schedule.deadlines import Deadline, Deadlines
 from torch.schedule.messages import Sent
-from torch.schedule.record import Delivery, Posted
+from torch.schedule.record import Delivery, Failing, Posted, Unsent
 from torch.schedule.senders import FAILING, Senders
 from torch.schedule.snapshot import ChannelView
 
@@ -93,10 +93,14 @@ class Outbox:
             for line in (self._lines.get(name) or Line(name=name),)
         )  # fmt: skip
 
-    def inherit(self, owed: Iterable[Posted]) -> None:
-        """What an earlier service did not see sent."""
+    def inherit(self, owed: Iterable[Posted], unsent: Iterable[Unsent]) -> None:
+        """What an earlier service did not see sent, and which channels failed. They are tried at
+        once all the same."""
         for posted in owed:
             self._line(posted.channel).queue.append(posted.notice)
+        for each in unsent:
+            line = self._line(each.channel)
+            line.since, line.problem = each.since, each.problem
 
     def loaded(self, channels: Mapping[str, Channel], now: Now, answer: Answer) -> None:
         """The channels of the file now in force. What waits for one that left it is given up."""
@@ -112,6 +116,7 @@ class Outbox:
             if line.queue:
                 self._send(line, now, answer)
             elif name not in channels:
+                self._works(line, answer)
                 del self._lines[name]
                 self._ready.pop(name, None)
 
@@ -120,8 +125,9 @@ class Outbox:
         self._open = False
 
     def record_again(self, answer: Answer) -> None:
-        """A new history learns what is owed."""
+        """A new history learns what is owed, and which channels fail."""
         for line in self._lines.values():
+            self._fails(line, answer)
             for notice in line.queue:
                 answer.post(Posted(notice=notice, channel=line.name))
 
@@ -152,8 +158,8 @@ class Outbox:
         line.away = 0
         self._senders.end(line.name)
         if not message.problem:
-            line.failures, line.not_before, line.problem, line.since = 0, 0.0, "", None
-            line.sent_at = now.wall
+            self._works(line, answer)
+            line.failures, line.not_before, line.sent_at = 0, 0.0, now.wall
             for notice in batch:
                 line.queue.popleft()
                 answer.delivered(_delivery(notice, line, True, tries, now))
@@ -213,8 +219,10 @@ class Outbox:
     ) -> None:
         line.failures += 1
         line.tokens = min(line.tokens + 1.0, BURST)
-        line.problem = message.problem
-        line.since = now.wall if line.since is None else line.since
+        if line.since is None or line.problem != message.problem:
+            line.problem = message.problem
+            line.since = now.wall if line.since is None else line.since
+            self._fails(line, answer)
         pause = min(FIRST_PAUSE * 2 ** min(line.failures - 1, 30), LONGEST_PAUSE)
         pause = max(pause, min(message.retry_after or 0.0, LONGEST_PAUSE))
         line.not_before = now.mono + pause
@@ -229,6 +237,17 @@ class Outbox:
                     waiting=len(line.queue),
                 )
             )  # fmt: skip
+
+    def _fails(self, line: Line, answer: Answer) -> None:
+        """On disk, so that the next service knows since when."""
+        if line.since is not None:
+            unsent = Unsent(channel=line.name, since=line.since, problem=line.problem)
+            answer.failing(Failing(channel=line.name, unsent=unsent))
+
+    def _works(self, line: Line, answer: Answer) -> None:
+        if line.since is not None:
+            answer.failing(Failing(channel=line.name, unsent=None))
+        line.problem, line.since = "", None
 
     def _give_up(self, line: Line, notice: Notice, why: str, now: Now, answer: Answer) -> None:
         answer.delivered(_delivery(notice, line, False, line.failures, now, why))

@@ -173,6 +173,24 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """A channel takes no message since `since` (wall seconds); `problem`: why, in words."""
+
+    channel: str
+    since: float
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """A channel that fails, as it is from now on, or (`unsent` None) that it does no longer."""
+
+    durable: ClassVar[bool] = False
+    channel: str
+    unsent: Unsent | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
     """Every fire up to `at` has its disposition."""
 
@@ -196,6 +214,7 @@ Fact = (
     | Troubling
     | Posted
     | Delivery
+    | Failing
     | Watermark
     | Rebooted
 )

@@ -285,7 +285,7 @@ class Scheduler:
         self._pauses.inherit(message.paused)
         self._firing.resume(message.watermark or FireTime(0))
         self._alerts.inherit(message.troubles, message.coming)
-        self._outbox.inherit(message.owed)
+        self._outbox.inherit(message.owed, message.unsent)
         for found in message.found:
             ended = self._recovery.take_over(found, now, answer)
             if ended is not None:

@@ -11,13 +11,15 @@ import stat
 import sys
 
 from torch.errors import Problem, TaskFileError
-from torch.taskfile.open import Missing
+from torch.taskfile.closed import refuse_writer
+from torch.taskfile.open import ATTEMPTS, Missing
 from torch.taskfile.text import LIMIT
+from torch.taskfile.writers import writer_of
 
 
 def read_anywhere(path: str) -> bytes:
     """The bytes of a regular file of at most 8 MiB, or of standard input for '-'. Raises
-    TaskFileError. Never waits for a FIFO or a device."""
+    TaskFileError and BeingWritten. Never waits for a FIFO or a device."""
     if path == "-":
         return _small(path, sys.stdin.buffer.read(LIMIT + 1))
     try:
@@ -30,10 +32,23 @@ def read_anywhere(path: str) -> bytes:
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise TaskFileError((_problem(path, "is not a regular file"),))
-        with open(fd, "rb", closefd=False) as file:
-            return _small(path, file.read(LIMIT + 1))
+        return _still(path, fd)
     finally:
         os.close(fd)
+
+
+def _still(path: str, fd: int) -> bytes:
+    """What a regular file holds while nobody writes it."""
+    for _ in range(ATTEMPTS):
+        before = os.fstat(fd)
+        with open(fd, "rb", closefd=False) as file:
+            file.seek(0)
+            data = _small(path, file.read(LIMIT + 1))
+        refuse_writer(path, writer_of(fd)[0])
+        after = os.fstat(fd)
+        if (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
+            return data
+    raise TaskFileError((_problem(path, "keeps changing while it is read"),))
 
 
 def _small(path: str, data: bytes) -> bytes:

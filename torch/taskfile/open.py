@@ -218,10 +218,7 @@ def _doubts(path: str, found: os.stat_result, save: Save) -> Iterator[Problem]:
         message = f"has {found.st_nlink} hard links: a change under its other name changes it here"
         hint = f"cp {path} {path}.new && mv {path}.new {path}"
         yield _problem(path, message, hint, warning=True)
-    if save.writer:
-        message = f"is being written: {save.writer} has it open for writing"
-        yield _problem(path, message, "check it again when it is closed", warning=True)
-    elif not save.ends:
+    if not save.ends:
         message = "has no line end after its last line: a text that was cut off looks the same"
         yield _problem(path, message, f"echo >>{path}", warning=True)
 

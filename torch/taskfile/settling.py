@@ -22,6 +22,8 @@ ENDLESS_FOR = 2.0
 UNKNOWN_FOR = 10.0
 """The same for a file of which nobody says whether it is being written."""
 
+WRITTEN = "the task file is being written: {writer} has it open for writing"
+
 Identity = tuple[int, int, int, int]
 """Device, inode, time of the last change in nanoseconds, size."""
 
@@ -54,7 +56,7 @@ def doubt(found: Save, before: Save | None, still: float) -> Doubt | None:
     """
     if found.writer:
         return Doubt(
-            message=f"the task file is being written: {found.writer} has it open for writing",
+            message=WRITTEN.format(writer=found.writer),
             hint="it is read when it is closed; to see who writes: fuser -v FILE",
         )
     if before is None or found.identity == before.identity:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch.errors import UsageError
 from torch.settings import Settings
 from torch.task import Task
-from torch.taskfile.open import read_task_file
+from torch.taskfile.closed import read_closed
 from torch.taskfile.parse import TaskFile, parse
 from torch.taskfile.placement import Address, BadEntry, host_addresses
 
@@ -23,12 +23,12 @@ def addresses(address: str | None) -> frozenset[Address]:
 
 
 def tasks_of_host(settings: Settings) -> tuple[Task, ...]:
-    """The tasks that this host owns. Raises TaskFileError and UsageError."""
-    data = read_task_file(settings.task_file).data
+    """The tasks that this host owns. Raises TaskFileError, BeingWritten and UsageError."""
+    data = read_closed(settings.task_file).data
     mine = addresses(settings.address)
     return parse(data, file=settings.task_file, only_for=mine).tasks
 
 
 def whole_file(settings: Settings) -> TaskFile:
-    """The task file with the tasks of all hosts. Raises TaskFileError."""
-    return parse(read_task_file(settings.task_file).data, file=settings.task_file)
+    """The task file with the tasks of all hosts. Raises TaskFileError and BeingWritten."""
+    return parse(read_closed(settings.task_file).data, file=settings.task_file)

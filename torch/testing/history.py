@@ -15,6 +15,7 @@ from torch.schedule.record import (
     Delivery,
     Entry,
     Fact,
+    Failing,
     File,
     Paused,
     Pausing,
@@ -25,6 +26,7 @@ from torch.schedule.record import (
     Step,
     Trouble,
     Troubling,
+    Unsent,
     Watermark,
 )
 from torch.testing.rows import InForce, Row
@@ -63,6 +65,7 @@ class FakeHistory:
         self.posted: dict[tuple[str, str], Posted] = {}  # by notice and channel
         self.deliveries: dict[tuple[str, str], Delivery] = {}
         self._troubles: dict[tuple[str, str], Trouble] = {}
+        self._unsent: dict[str, Unsent] = {}  # by channel
         self.watermark: FireTime | None = None
         self.rebooted: str | None = None  # the boot whose `@reboot` fires are decided
         self._identities: dict[tuple[str, FireTime, int], str] = {}
@@ -119,6 +122,10 @@ class FakeHistory:
         owed = [p for key, p in self.posted.items() if key not in self.deliveries]
         return tuple(sorted(owed, key=lambda p: p.notice.at))
 
+    def unsent(self) -> tuple[Unsent, ...]:
+        """The channels that fail, by name."""
+        return tuple(self._unsent[name] for name in sorted(self._unsent))
+
     def troubles(self) -> tuple[Trouble, ...]:
         return tuple(self._troubles[key] for key in sorted(self._troubles))
 
@@ -164,6 +171,11 @@ class FakeHistory:
 
     def deliver(self, delivery: Delivery, _: Batch) -> None:
         self.deliveries.setdefault((delivery.notice, delivery.channel), delivery)
+
+    def fail(self, failing: Failing, _: Batch) -> None:
+        self._unsent.pop(failing.channel, None)
+        if failing.unsent is not None:
+            self._unsent[failing.channel] = failing.unsent
 
     def mark(self, watermark: Watermark, _: Batch) -> None:
         self.watermark = watermark.at
@@ -265,6 +277,7 @@ WRITERS: dict[type[Fact], Callable[[FakeHistory, Any, Batch], None]] = {
     Troubling: FakeHistory.trouble,
     Posted: FakeHistory.post,
     Delivery: FakeHistory.deliver,
+    Failing: FakeHistory.fail,
     Watermark: FakeHistory.mark,
     Rebooted: FakeHistory.reboot,
 }

@@ -68,6 +68,7 @@ def first_messages(
         watermark=history.watermark,
         troubles=history.troubles(),
         owed=history.owed(),
+        unsent=history.unsent(),
     )
     rebooted = history.rebooted != boot_id
     return recovered, Loaded(

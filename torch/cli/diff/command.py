@@ -30,7 +30,8 @@ from torch.schedule.reload import Diff
 from torch.schedule.reload import diff as reload_diff
 from torch.settings import Settings
 from torch.taskfile.anywhere import read_anywhere
-from torch.taskfile.open import Missing, read_task_file
+from torch.taskfile.closed import read_closed
+from torch.taskfile.open import Missing
 from torch.taskfile.parse import TaskFile, parse
 from torch.taskfile.placement import Owner
 from torch.taskfile.reading import LONGEST
@@ -71,7 +72,7 @@ def diff(
 def _new(settings: Settings) -> TaskFile:
     """The file as it is now. One that no service would open is compared all the same."""
     try:
-        data = read_task_file(settings.task_file).data
+        data = read_closed(settings.task_file).data
     except Missing:
         raise
     except TaskFileError as error:

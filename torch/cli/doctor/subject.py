@@ -17,8 +17,8 @@ from torch.daemon.lock import holder
 from torch.errors import NotRunning, Problem, TaskFileError, TorchError
 from torch.settings import Settings
 from torch.task import Task
+from torch.taskfile.closed import BeingWritten, read_closed
 from torch.taskfile.host_checks import check_host
-from torch.taskfile.open import read_task_file
 from torch.taskfile.parse import parse
 from torch.taskfile.placement import BadEntry, host_addresses
 
@@ -99,10 +99,12 @@ class Subject:
         """The task file as the service would read it."""
         path = self.settings.task_file
         try:
-            opened = read_task_file(path)
+            opened = read_closed(path)
             found = parse(opened.data, file=path, only_for=host_addresses(self._address))
         except TaskFileError as error:
             return TaskFile((), error.problems)
+        except BeingWritten as error:
+            return TaskFile((), (error.problem,))
         except BadEntry as error:
             return TaskFile((), (_unplaced(path, error.message, error.hint),))
         problems = (*opened.warnings, *found.problems, *check_host(found, found.tasks))
