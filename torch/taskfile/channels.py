@@ -128,7 +128,7 @@ def _file() -> Kind:
     kind = Kind(says="absolute path", schema=rules.path().schema, check=check)
     keys = (
         Key(name="file", kind=kind, required=True, example="/etc/torch/ops.url",
-            doc="It names a file that holds the URL and that only its owner can read."),
+            doc="Path of a file that contains the URL and that only its owner can read."),
     )  # fmt: skip
     return record(keys, lambda file: file)
 
@@ -183,7 +183,7 @@ def alerts() -> Kind:
         Key(name="pattern", kind=_regex(), required=True, example='"ERROR|panic"',
             doc="A regular expression, searched in each line of output."),
         Key(name="notify", kind=names(), required=True, example="[ops]",
-            doc="The channels that are told."),
+            doc="The channels to notify."),
     )  # fmt: skip
     item = record(keys, Alert)
     return list_of(item, "a list of {pattern, notify}", "list of {pattern, notify}")

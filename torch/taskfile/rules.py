@@ -190,7 +190,10 @@ def exit_codes() -> Kind:
 
     schema = {"type": "array", "items": one.schema, "minItems": 1}
     return Kind(
-        says="list of 0 to 255", schema=schema, check=check, write=lambda codes: str([*codes])
+        says="list of numbers from 0 to 255",
+        schema=schema,
+        check=check,
+        write=lambda codes: str([*codes]),
     )
 
 
