@@ -158,10 +158,10 @@ def test_a_schedule_that_cannot_be_written_is_refused(theirs, reason):
         ("jobs: [a", "a ',' or ']' is missing"),
         ("- a\n", "it is not a mapping"),
         ("jobs: !!python/name:os.system\n", "the tag '!!python/name:os.system' is not allowed"),
-        ("a: 1\na: 2\n", "the key 'a' stands here twice"),
-        ("a: &a [*a]\n", "stands inside what it names"),
+        ("a: 1\na: 2\n", "the key 'a' is set twice"),
+        ("a: &a [*a]\n", "is used inside its own anchor"),
         ("a: &a [1,1]\n" + "".join(f"b{n}: &b{n} [{','.join([f'*b{n - 1}'] * 9)}]\n" for n in
-         range(1, 9)).replace("*b0", "*a"), "beyond 1 000 000 values"),
+         range(1, 9)).replace("*b0", "*a"), "more than 1 000 000 values"),
     ],
 )  # fmt: skip
 def test_hostile_or_broken_yaml_has_a_clear_problem(text, message):

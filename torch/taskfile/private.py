@@ -21,7 +21,7 @@ def read_private(path: str, *, limit: int) -> bytes:
         if not stat.S_ISREG(found.st_mode):
             raise ValueError("not a regular file")
         if found.st_mode & 0o077:
-            raise ValueError(f"others may read it; chmod 600 {path}")
+            raise ValueError(f"others can read it; chmod 600 {path}")
         if found.st_uid not in (0, os.geteuid()):
             raise ValueError("it belongs to neither root nor the service's user")
         if found.st_size > limit:
@@ -53,5 +53,5 @@ def why_not_private(path: str) -> str:
     if not stat.S_ISREG(found.st_mode):
         return "is not a regular file"
     if found.st_mode & 0o077:
-        return "is open to other users"
+        return "is accessible to other users"
     return "" if found.st_uid in (0, os.geteuid()) else "belongs to another user"
