@@ -103,7 +103,7 @@ def why_no_webhook(url: str) -> tuple[str, str] | None:
     if not re.match(r"https?://", url, re.IGNORECASE):
         return (
             "must begin with https:// or http://",
-            "the URLs of apprise (slack://…, mailto://…) stand under 'apprise'",
+            "for a URL of apprise (slack://…, mailto://…), use the key 'apprise'",
         )
     try:
         parts = urlsplit(url)
@@ -111,5 +111,5 @@ def why_no_webhook(url: str) -> tuple[str, str] | None:
     except ValueError:
         good = False
     if not good or not url.isascii() or not url.isprintable() or " " in url:
-        return "is no URL", "example: https://chat.example/hook"
+        return "is not a valid URL", "example: https://chat.example/hook"
     return None

@@ -139,7 +139,7 @@ def test_what_a_writer_leaves_cut_off_is_refused_until_its_last_line_is_ended(se
     problem = until("status names it", lambda: service.status()["version"]["problem"])
     assert "its last line has no line end: it may be cut off" in problem
     assert waiting(service) is None
-    assert "end its last line" in service.error("reload", code=65)
+    assert "add a line end" in service.error("reload", code=65)
     assert "cut off" in service.error("reload", "--dry-run", code=65)
     assert "cut off" in service.error("restart", code=65)
     seen = len(service.lines("beat"))

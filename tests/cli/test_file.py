@@ -103,7 +103,7 @@ def test_anywhere_only_what_is_written_counts(file, capsys):
     file.write_text(GOOD + "  - {name: away, type: daemon, command: x, cwd: /no/such/folder}\n")
     file.chmod(0o666)
     assert run(["check", str(file)]) == 65
-    assert "writable by everybody" in capsys.readouterr().err
+    assert "writable by all users" in capsys.readouterr().err
     assert run(["check", "--anywhere", str(file)]) == 0
     assert capsys.readouterr().out == f"{file}: ok, 4 tasks\n"
     file.write_text(BAD)
@@ -163,7 +163,7 @@ def test_next_of_a_task_uses_its_zone(file, capsys):
         (["next", "* * * * *", "--tz", "Mars/Olympus"], 64, "unknown zone 'Mars/Olympus'"),
         (["next", "* * * * *", "--tz", "Europe/Berlim"], 64, "did you mean 'Europe/Berlin'?"),
         (["next"], 64, "Missing argument"),
-        (["plan", "--host", "10.0.0.0/8"], 64, "one address is wanted"),
+        (["plan", "--host", "10.0.0.0/8"], 64, "write a single address"),
         (["plan", "--for", "soon"], 64, "examples: 30m"),
         (["plan", "--address", "10.0.0.300"], 78, "is not an IP address"),
         (["chekc"], 64, "chekc"),

@@ -109,7 +109,7 @@ def test_an_unknown_channel_exits_64_with_the_nearest(write, capsys):
 
 def test_a_bad_file_exits_65(write, capsys):
     assert run(["notify", "test", "ops", "-f", write("  ops: nothing")]) == 65
-    assert "is no URL" in capsys.readouterr().err
+    assert "is not a valid URL" in capsys.readouterr().err
 
 
 def test_the_timeout_is_kept(write, capsys, http):
@@ -145,7 +145,7 @@ def test_check_doubts_a_file_that_could_not_be_read_now(write, capsys, tmp_path)
     url.write_text("https://chat.example/hook\n")
     url.chmod(0o644)
     assert run(["check", file]) == 0
-    assert "is open to other users" in capsys.readouterr().err
+    assert "is accessible to other users" in capsys.readouterr().err
     url.chmod(0o600)
     assert run(["check", file]) == 0
     assert capsys.readouterr().err == ""

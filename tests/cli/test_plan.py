@@ -171,7 +171,7 @@ def test_no_line_of_a_plan_is_wider_than_a_terminal(file, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--host", "10.0.0.0/8"], "one address is wanted"),
+        (["--host", "10.0.0.0/8"], "write a single address"),
         (["--host", "10.0.0.1", "--host", "web"], "'web' is neither an address"),
         (["--host", "10.0.0.1", "--all"], "--all and --host exclude each other"),
         (["--for", "soon"], "examples: 30m"),

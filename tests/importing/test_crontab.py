@@ -67,12 +67,12 @@ def test_cron_tz_moves_the_times_where_the_cron_looks_at_it():
     cronies = from_crontab(text, cron=Cron.CRONIE)
     assert only(cronies).timezone == "Asia/Tokyo"
     assert dict(only(cronies).env) == {"TZ": "America/Lima"}
-    assert "cronie reads the times under it in this zone, and so does Torch" in reviews(cronies)
+    assert "in cronie the schedules below it are in this zone; so they are here" in reviews(cronies)
     debians = from_crontab(text)
     assert only(debians).timezone == only(from_crontab("0 1 * * * x\n")).timezone
     assert dict(only(debians).env) == {"CRON_TZ": "Asia/Tokyo", "TZ": "America/Lima"}
     assert "CRON_TZ=Asia/Tokyo: Debian's cron ignores it" in reviews(debians)
-    assert "import with --cron cronie" in reviews(debians)
+    assert "import it with --cron cronie" in reviews(debians)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_the_spool_says_whose_cron_it_is(paths, cron):
 
 def test_mailto_is_told_and_no_variable_unless_the_command_asks_for_it():
     page = from_crontab("MAILTO=ops@shop.example\n0 1 * * * x\n")
-    assert "MAILTO=ops@shop.example: cron mailed all output there" in reviews(page)
+    assert "MAILTO=ops@shop.example: cron mailed all output to this address" in reviews(page)
     assert only(page).env == ()
     asking = only(from_crontab('MAILTO=ops\n0 1 * * * notify "$MAILTO"\n'))
     assert dict(asking.env) == {"MAILTO": "ops"}
@@ -100,12 +100,12 @@ def test_mailto_is_told_and_no_variable_unless_the_command_asks_for_it():
 
 def test_a_setting_that_no_line_uses_stays_as_a_comment():
     page = from_crontab("0 1 * * * x\nLATE=1\n")
-    assert "# LATE=1   (no line under it uses it)" in page.text
+    assert "# LATE=1   (no line below it uses it)" in page.text
     assert only(page).env == ()
 
 
 def test_a_setting_whose_only_line_is_not_mapped_stays_as_a_comment_too():
-    assert "# LATE=1   (no line under it" in from_crontab("LATE=1\n99 1 * * * x\n").text
+    assert "# LATE=1   (no line below it" in from_crontab("LATE=1\n99 1 * * * x\n").text
 
 
 def test_a_comment_on_a_setting_stays_with_it():
@@ -154,7 +154,7 @@ def test_a_setting_without_a_place_is_listed_and_the_rest_is_written(line, reaso
         ("0 0 * * *", "it has no command"),
         ("@daily", "it has no command"),
         ("hello", "it has 1 of the 5 fields and no command"),
-        ("0 0 * * * a\0b", "it holds a NUL character"),
+        ("0 0 * * * a\0b", "it contains a NUL character"),
     ],
 )
 def test_an_entry_that_cannot_be_mapped_stays_as_a_comment_with_the_reason(line, reason):
@@ -168,7 +168,9 @@ def test_an_entry_that_cannot_be_mapped_stays_as_a_comment_with_the_reason(line,
 
 def test_bytes_that_are_not_utf_8_are_listed_and_break_nothing_else():
     page = from_crontab(b"0 1 * * * echo caf\xe9\n0 2 * * * echo caf\xc3\xa9\n")
-    assert told(page) == ["alice.crontab:1: its byte 0xe9 is not UTF-8, and a task file is"]
+    assert told(page) == [
+        "alice.crontab:1: its byte 0xe9 is not UTF-8, but a task file must be UTF-8"
+    ]
     assert [task.command for task in tasks_of(page).values()] == ["echo café"]
 
 
@@ -178,9 +180,9 @@ def test_bytes_that_are_not_utf_8_are_listed_and_break_nothing_else():
         ("1/5 * * * * x", "Debian's cron refuses a crontab with '1/5' in it"),
         ("0 0 L * * x", "Debian's cron refuses a crontab with 'L' in it"),
         ("@Daily x", "Debian's cron does not know @Daily"),
-        ("0 0 * * sat-sun x", "'sat-sun' is empty in Debian's cron"),
-        ("-0 0 * * * x", "the - before the time kept some crons (not Debian's) from logging it"),
-        (r"0 0 * * * sed s/\\n/x/", "Debian's cron makes one backslash of two"),
+        ("0 0 * * sat-sun x", "'sat-sun' matches nothing in Debian's cron"),
+        ("-0 0 * * * x", "the - before the time: some crons (not Debian's) then do not log"),
+        (r"0 0 * * * sed s/\\n/x/", "Debian's cron replaces two backslashes by one"),
         ("0 0 * * * " + "x" * 999, "refuses a command of more than 998 characters"),
         ("0 0 * * * sudo -n x", "cannot gain privileges, which 'sudo' may need"),
         ("0 0 * * * x | /usr/bin/mail -s x y", "cannot gain privileges, which 'mail' may need"),
@@ -208,7 +210,7 @@ def test_a_last_line_without_a_line_end_hides_no_cr_lf():
 def test_a_cr_of_some_lines_alone_is_the_commands_as_under_cron():
     page = from_crontab(b"0 1 * * * one\r\n0 2 * * * two\n")
     assert [task.command for task in tasks_of(page).values()] == ["one\r", "two"]
-    assert page.text.count("the line ends in CR LF: cron passes the CR to the command") == 1
+    assert page.text.count("the line ends in CR LF: like cron, Torch passes") == 1
 
 
 def test_lines_that_all_end_in_cr_lf_lose_the_cr():
@@ -226,7 +228,7 @@ def test_the_users_home_is_where_it_runs():
     assert task("0 1 * * * x", owner="root").cwd == "/root"
     page = from_crontab("0 1 * * * x\n", owner="backup")
     assert only(page).cwd is None
-    assert "cron ran it in the home of backup, which this host does not have" in reviews(page)
+    assert "cron ran it in the home of backup, which does not exist on this host" in reviews(page)
 
 
 def test_without_an_owner_the_page_says_how_to_name_one():
@@ -271,7 +273,7 @@ def test_the_caller_knows_better_than_the_guess():
 def test_root_in_the_user_column_is_left_to_the_service():
     page = from_crontab("0 1 * * * root run it\n", file="/etc/crontab")
     assert only(page).user is None
-    assert "lines of root have no 'user'" in reviews(page)
+    assert "root's lines have no 'user'" in reviews(page)
 
 
 def test_a_user_without_a_command_is_listed():
@@ -402,8 +404,8 @@ def test_nothing_to_map_is_a_file_without_tasks():
 
 def test_what_holds_for_all_lines_is_said_once():
     page = from_crontab("".join(f"{minute} 1 * * * x{minute}\n" for minute in range(20)))
-    assert reviews(page).count("cron lets runs of a line overlap") == 1
-    assert reviews(page).count("cron mails what a command prints") == 1
+    assert reviews(page).count("in cron, runs of a line can overlap") == 1
+    assert reviews(page).count("cron mails the output of commands") == 1
     assert page.reviews < 10
 
 
@@ -438,12 +440,13 @@ def test_a_shell_does_with_the_command_what_cron_would_have_made_it_do(shell, co
 def test_input_that_a_shell_cannot_be_given_is_listed():
     page = from_crontab("SHELL=/usr/bin/fish\n0 1 * * * cat%one\n")
     assert told(page) == [
-        "alice.crontab:2: its input (%) cannot be set in a command for /usr/bin/fish"
+        "alice.crontab:2: its input (%) cannot be set inside a command for /usr/bin/fish"
     ]
 
 
 def test_what_runs_twice_after_a_move_is_a_review():
-    assert "at the move too" in reviews(from_crontab("@reboot /usr/local/bin/warm-up\n"))
+    page = from_crontab("@reboot /usr/local/bin/warm-up\n")
+    assert "also at the first start of Torch" in reviews(page)
 
 
 @pytest.mark.parametrize(
@@ -513,8 +516,8 @@ def test_times_that_debians_cron_does_not_know_are_mapped_with_a_review(line, sc
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("0 0 3 1 1 * 2030 x", "year '2030': a task file has no years"),
-        ("0 3 1 1 * 2030-2033 x", "year '2030-2033': a task file has no years"),
+        ("0 0 3 1 1 * 2030 x", "year '2030': a schedule cannot have a year"),
+        ("0 3 1 1 * 2030-2033 x", "year '2030-2033': a schedule cannot have a year"),
         ("@every 1.5h x", "@every '1.5h' is not a duration"),
         ("@every soon", "@every 'soon' is not a duration"),
         ("* * * * * * *", "it has no command"),
@@ -544,7 +547,7 @@ def test_in_supercronics_file_a_setting_holds_for_all_lines_as_it_was_set_last()
 
 def test_a_file_of_supercronics_is_said_to_be_one():
     said = reviews(from_crontab("CRON_TZ=Asia/Tokyo\n*/2 * * * * * * ls\n"))
-    assert "lines with a year are read as supercronic reads them" in said
+    assert "a line has a year, so the whole file is read as supercronic reads it" in said
     assert "supercronic reads the times of the whole file in this zone" in said
 
 

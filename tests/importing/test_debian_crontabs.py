@@ -66,6 +66,6 @@ def test_the_files_together_are_one_file_with_a_name_for_each_task():
 
 def test_what_a_person_should_know_of_a_debian_host_is_said():
     page = imported(FILES[FILES.index(next(f for f in FILES if f.name == "crontab"))])
-    assert page.text.count("# review: anacron does the same work") == 3
-    assert page.text.count("# review: it runs every script of a folder") == 4
-    assert "it does nothing under systemd" in imported(FILES[0].parent / "certbot").text
+    assert page.text.count("# review: if anacron is installed, it does the same work") == 3
+    assert page.text.count("# review: it runs every script of a directory") == 4
+    assert "under systemd it does nothing" in imported(FILES[0].parent / "certbot").text

@@ -24,8 +24,8 @@ def test_an_example_file_becomes_tasks():
     assert queue.command == "/opt/shop/bin/php /opt/shop/queue.php"
     assert tasks["report"].hosts == ()
     assert told(page) == [
-        "task.json:22: Command names no program",
-        "task.json:28: Times has 5 fields; gotorch wants six",
+        "task.json:22: Command has no program",
+        "task.json:28: Times has 5 fields; gotorch requires six",
     ]
     assert '  #       "Command": "",\n' in page.text
 
@@ -39,7 +39,7 @@ def test_a_command_was_cut_at_blanks_and_seen_by_no_shell():
     assert only(entry(Command="/bin/x --all")).command == "/bin/x --all"
     page = entry(Command="/bin/x 'a b' | y")
     assert only(page).command == ("/bin/x", "'a", "b'", "|", "y")
-    assert "cuts a command at each blank" in reviews(page)
+    assert "splits a command at each blank" in reviews(page)
     assert only(entry(Command="/bin/x  y")).command == ("/bin/x", "", "y")
 
 
@@ -47,31 +47,31 @@ def test_keys_are_found_in_any_case_and_the_last_of_two_holds():
     text = '[{"command": "/bin/x", "TIMES": "0 0 4 * * *", "Max": 2, "max": 5}]'
     page = from_gotorch(text)
     assert only(page).max == 5
-    assert "'Max' stood here twice" in reviews(page)
+    assert "'Max' was set twice" in reviews(page)
 
 
 def test_what_gotorch_does_not_know_is_told():
     page = entry(Owner="ops")
-    assert """'Owner': "ops" is unknown to gotorch, and left out""" in reviews(page)
+    assert """'Owner': "ops" is unknown to gotorch, and not imported""" in reviews(page)
     assert "TaskType 'x' is unknown" in reviews(entry(TaskType="x"))
 
 
 def test_no_limit_is_told():
     page = entry(Max=0)
     assert only(page).max == 1
-    assert "Max 0 is no limit in gotorch" in reviews(page)
+    assert "Max 0 means no limit in gotorch" in reviews(page)
 
 
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"Times": "0 0 4 1 1 *"}, "Times wants day 1 and weekday 1 both"),
+        ({"Times": "0 0 4 1 1 *"}, "Times requires both day 1 and weekday 1"),
         ({"Times": "0 0 25 * * *"}, "hour '25' is out of range"),
-        ({"Times": 5}, "Times is no text"),
-        ({"Command": " x"}, "Command names no program"),
-        ({"Max": "2"}, "Max is no whole number"),
+        ({"Times": 5}, "Times is not a string"),
+        ({"Command": " x"}, "Command has no program"),
+        ({"Max": "2"}, "Max is not a whole number"),
         ({"Max": 10**6}, "Max is more than 10000"),
-        ({"Ips": "10.0.0.1"}, "Ips is no list of texts"),
+        ({"Ips": "10.0.0.1"}, "Ips is not a list of strings"),
         ({"Ips": ["10.0.0.300"]}, "'hosts'"),
     ],
 )

@@ -61,7 +61,7 @@ def test_a_set_of_hosts_that_repeats_is_a_group_and_one_that_does_not_is_a_list(
         "both1": ("group-1",), "both2": ("group-1",), "a": (A,), "ac": (A, C), "c": (C,),
     }  # fmt: skip
     assert "    hosts: [10.0.1.11, 10.0.1.13]\n" in found.text
-    assert "groups are numbered here; give them names" in reviews(found)
+    assert "groups are only numbered; rename them" in reviews(found)
 
 
 def test_a_fleet_of_equal_hosts_names_them_once():

@@ -76,8 +76,8 @@ def test_without_a_word_times_are_in_utc_and_the_grace_is_thirty_seconds():
 
 def test_defaults_differ_and_that_is_said_once():
     said = reviews(entry(""))
-    assert "yacron lets runs overlap" in said
-    assert "yacron takes output on stderr for a failure" in said
+    assert "in yacron, runs can overlap" in said
+    assert "in yacron, output on stderr is a failure" in said
     quiet = reviews(entry("concurrencyPolicy: Forbid\nfailsWhen:\n  producesStderr: false"))
     assert "overlap" not in quiet and "stderr" not in quiet
 
@@ -102,10 +102,10 @@ def test_a_variable_that_could_load_code_is_set_in_the_command_of_another_user()
     [
         ("timezone: Mars/Olympus", "'timezone': unknown time zone 'Mars/Olympus'"),
         ("concurrencyPolicy: Perhaps", "concurrencyPolicy 'Perhaps' is unknown"),
-        ("executionTimeout: soon", "executionTimeout 'soon' is no number of seconds"),
-        ("executionTimeout: .inf", "executionTimeout '.inf' is no number of seconds"),
+        ("executionTimeout: soon", "executionTimeout 'soon' is not a number of seconds"),
+        ("executionTimeout: .inf", "executionTimeout '.inf' is not a number of seconds"),
         ("environment: [a]", "environment has an entry without key and value"),
-        ("env_file: shop.env", "env_file 'shop.env' is no absolute path"),
+        ("env_file: shop.env", "env_file 'shop.env' is not an absolute path"),
         ("enabled: perhaps", "enabled is neither true nor false"),
         ("user: [a]", "user is not a single value"),
     ],
@@ -141,8 +141,8 @@ def test_a_schedule_is_written_in_our_dialect(theirs, ours):
 @pytest.mark.parametrize(
     ("theirs", "reason"),
     [
-        ("0 4 13 * 5", "it wants day 13 and weekday 5 both"),
-        ("0 4 * * * 2027", "year '2027': a task file has no years"),
+        ("0 4 13 * 5", "it requires both day 13 and weekday 5"),
+        ("0 4 * * * 2027", "year '2027': a schedule cannot have a year"),
         ("0 4 * *", "4 fields"),
         ("0 25 * * *", "hour '25' is out of range"),
     ],
@@ -158,10 +158,10 @@ def test_a_schedule_that_cannot_be_written_is_refused(theirs, reason):
         ("jobs: [a", "a ',' or ']' is missing"),
         ("- a\n", "it is not a mapping"),
         ("jobs: !!python/name:os.system\n", "the tag '!!python/name:os.system' is not allowed"),
-        ("a: 1\na: 2\n", "the key 'a' stands here twice"),
-        ("a: &a [*a]\n", "stands inside what it names"),
+        ("a: 1\na: 2\n", "the key 'a' is set twice"),
+        ("a: &a [*a]\n", "is used inside its own anchor"),
         ("a: &a [1,1]\n" + "".join(f"b{n}: &b{n} [{','.join([f'*b{n - 1}'] * 9)}]\n" for n in
-         range(1, 9)).replace("*b0", "*a"), "beyond 1 000 000 values"),
+         range(1, 9)).replace("*b0", "*a"), "more than 1 000 000 values"),
     ],
 )  # fmt: skip
 def test_hostile_or_broken_yaml_has_a_clear_problem(text, message):
@@ -238,7 +238,7 @@ def test_a_later_include_undoes_what_an_earlier_one_set_as_in_yacron():
     own = tasks_of(page)["own"]
     assert (own.timezone, own.user, own.grace) == ("UTC", "alice", 5)
     assert dict(own.env) == {"A": "x"}
-    assert "the defaults of 'b.yaml' set utc back to yacron's own value" in reviews(page)
+    assert "the defaults of 'b.yaml' reset utc to yacron's own value" in reviews(page)
 
 
 def test_nothing_in_the_place_of_a_mapping_leaves_that_of_the_defaults():
@@ -306,7 +306,7 @@ def test_of_entries_with_one_name_only_the_last_is_a_task_as_in_yacron():
         "a.yaml": "jobs:\n" + job("x"),
     })  # fmt: skip
     assert list(tasks_of(page)) == ["y", "x"]
-    reason = "a later entry has the name 'x' too; yacron runs only the last"
+    reason = "a later entry has the same name 'x'; yacron runs only the last"
     assert told(page) == [f"a.yaml:2: {reason}", f"main.yaml:3: {reason}"]
 
 
@@ -321,4 +321,4 @@ def test_an_include_that_is_no_list_of_names_is_listed():
 def test_at_reboot_meant_each_start_of_yacron_and_gets_a_review():
     page = from_yacron("jobs: [{name: x, command: run, schedule: '@reboot'}]\n")
     assert only(page).schedule[0].is_reboot
-    assert "yacron ran it at each of its own starts; here it runs once per boot" in reviews(page)
+    assert "yacron ran it at each of its own starts; Torch runs it once per boot" in reviews(page)

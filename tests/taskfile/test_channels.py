@@ -63,22 +63,22 @@ def test_a_channel_that_no_task_names_is_no_problem():
             "",
         ),
         ("{webhok: x}", "2:9", "unknown key 'webhok' in 'notify.ops', did you mean 'webhook'?", ""),
-        ("{zzzz: x}", "2:9", "unknown key 'zzzz' in 'notify.ops'", "webhook, exec and apprise"),
+        ("{zzzz: x}", "2:9", "unknown key 'zzzz' in 'notify.ops'", "webhook, exec, apprise"),
         (
             '{webhook: "mailto://x"}',
             "2:18",
             "'webhook' must begin with https:// or http://",
             "apprise",
         ),
-        ('{webhook: "https://"}', "2:18", "'webhook' is no URL", "example"),
-        ("nothing", "2:8", "'notify.ops' is no URL", "mailto://"),
-        ("{apprise: nothing}", "2:18", "'apprise' is no URL", "mailto://"),
+        ('{webhook: "https://"}', "2:18", "'webhook' is not a valid URL", "example"),
+        ("nothing", "2:8", "'notify.ops' is not a valid URL", "mailto://"),
+        ("{apprise: nothing}", "2:18", "'apprise' is not a valid URL", "mailto://"),
         ('{exec: ""}', "2:15", "'exec' must be a command", ""),
         ('{exec: " "}', "2:15", "'exec' is blank", "/bin/true"),
         ("{exec: []}", "2:15", "'exec' must be a command, not an empty list", ""),
         ("{exec: 7}", "2:15", "'exec' must be a command, not the number 7", "quotes"),
         ("{webhook: {file: ops.url}}", "2:25", "'file' must be an absolute path", ""),
-        ("{webhook: {}}", "2:18", "'webhook' needs 'file'", "holds the URL"),
+        ("{webhook: {}}", "2:18", "'webhook' needs 'file'", "contains the URL"),
         ("{exec: {file: /x}}", "2:15", "'exec' must be a command, not a mapping", ""),
         ("[a]", "2:8", "'notify.ops' must be an apprise URL, or one of", ""),
         ("{}", "2:8", "'notify.ops' must be an apprise URL, or one of", ""),
@@ -104,7 +104,7 @@ tasks:
 def test_a_command_with_a_secret_in_it_is_a_doubt():
     found = read("notify: {ops: {exec: 'curl -u bob:S3CR3T x'}}\ntasks: []\n").problems
     assert [each.warning for each in found] == [True]
-    assert found[0].message.startswith("'exec' seems to hold a secret (-u user:password)")
+    assert found[0].message.startswith("'exec' seems to contain a secret (-u user:password)")
 
 
 @pytest.mark.parametrize(

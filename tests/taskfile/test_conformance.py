@@ -141,7 +141,7 @@ def test_a_file_is_taken_or_refused_as_the_table_says(case: dict[str, Any], tmp_
             os.chmod(open_to_all, 0o755)
             problems = problems_as(setup["as_user"], prepare(case, Path(open_to_all)))
         assert problems, "it was read"
-        assert "may not be read" in problems[0].message
+        assert "cannot be read by" in problems[0].message
         return
     path = prepare(case, tmp_path)
     if case["expect"] == "error":

@@ -46,10 +46,10 @@ def test_a_plain_task_needs_nothing():
         ('user: "54321"', "'user': there is no user '54321' on this host"),
         ("group: no_such_group", "'group': there is no group 'no_such_group' on this host"),
         ("cwd: /no/such/dir", "'cwd': '/no/such/dir' does not exist on this host"),
-        ("cwd: /etc/passwd", "'cwd': '/etc/passwd' is no directory on this host"),
-        ("shell: /no/such/shell", "'shell': '/no/such/shell' is no program on this host"),
-        ("shell: /etc/passwd", "'shell': '/etc/passwd' is no program on this host"),
-        ("shell: /etc", "'shell': '/etc' is no program on this host"),
+        ("cwd: /etc/passwd", "'cwd': '/etc/passwd' is not a directory on this host"),
+        ("shell: /no/such/shell", "'shell': '/no/such/shell' is not a program on this host"),
+        ("shell: /etc/passwd", "'shell': '/etc/passwd' is not a program on this host"),
+        ("shell: /etc", "'shell': '/etc' is not a program on this host"),
     ],
 )
 def test_what_every_run_would_fail_by_is_an_error_at_its_key(lines, message):
@@ -118,8 +118,8 @@ def test_what_the_shell_would_run_only_the_shell_knows():
     [
         (0o600, ""),
         (0o400, ""),
-        (0o640, "is open to other users"),
-        (0o604, "is open to other users"),
+        (0o640, "is accessible to other users"),
+        (0o604, "is accessible to other users"),
     ],
 )
 def test_an_env_file_must_be_closed_to_others(tmp_path, mode, doubt):

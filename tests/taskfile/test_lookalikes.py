@@ -22,8 +22,8 @@ def test_a_doubt_says_what_it_does_and_what_the_five_fields_would():
         " of every hour"
     )
     assert problem.hint == (
-        "five fields begin at the minute: '30 3 * * *' is at 03:30:00 every day; "
-        "if every hour is meant, write it 0-23"
+        "with five fields, '30 3 * * *' fires at 03:30:00 every day; "
+        "if you mean every hour, write 0-23 for it"
     )
 
 

@@ -18,17 +18,17 @@ REFUSED = {
     "an empty second document": ("tasks: []\n---\n", "a second document begins here", 2, 1),
     "a key twice": (
         "tasks: []\ngroups: {}\ntasks: []\n",
-        "the key 'tasks' stands here twice, first in line 1",
+        "the key 'tasks' is set twice, first in line 1",
         3,
         1,
     ),
     "a key twice in one line": (
         "tasks: [{name: a, name: b}]\n",
-        "the key 'name' stands here",
+        "the key 'name' is set twice",
         1,
         19,
     ),
-    "a key twice in two looks": ("tasks: []\n'tasks': []\n", "the key 'tasks' stands here", 2, 1),
+    "a key twice in two looks": ("tasks: []\n'tasks': []\n", "the key 'tasks' is set twice", 2, 1),
     "a list as a key": ("tasks: []\n? [a]\n: b\n", "a list cannot be a key", 2, 3),
     "a mapping as a key": ("tasks: []\n{a: b}: c\n", "a mapping cannot be a key", 2, 1),
     "a tag": ("tasks: !mine []\n", "the tag '!mine' is not allowed", 1, 8),
@@ -57,17 +57,17 @@ REFUSED = {
     ),
     "an alias within itself": (
         "tasks: &a [*a]\n",
-        "the alias *a stands inside what it names",
+        "the alias *a is used inside its own anchor",
         1,
         12,
     ),
-    "a merge of itself": ("tasks: &a\n  <<: *a\n", "the alias *a stands inside", 2, 7),
-    "a merge of a list of itself": ("x: &a {<<: [*a]}\n", "the alias *a stands inside", 1, 13),
-    "a merge of a text": ("tasks: []\n<<: a\n", "'<<' merges mappings, and this is none", 2, 1),
-    "a merge of a list of texts": ("tasks: []\n<<: [a]\n", "'<<' merges mappings", 2, 1),
+    "a merge of itself": ("tasks: &a\n  <<: *a\n", "the alias *a is used inside", 2, 7),
+    "a merge of a list of itself": ("x: &a {<<: [*a]}\n", "the alias *a is used inside", 1, 13),
+    "a merge of a text": ("tasks: []\n<<: a\n", "the value of '<<' must be a mapping", 2, 1),
+    "a merge of a list of texts": ("tasks: []\n<<: [a]\n", "the value of '<<' must be", 2, 1),
     "a directive": ("%YAML 1.1\n---\ntasks: []\n", "a line that begins with %", 1, 1),
     "a tag directive": ("%TAG ! x\n---\ntasks: []\n", "a line that begins with %", 1, 1),
-    "a tab that indents": ("tasks:\n\t- name: a\n", "a tab, where only spaces may indent", 2, 1),
+    "a tab that indents": ("tasks:\n\t- name: a\n", "a tab in the indentation", 2, 1),
     "an open bracket": ("tasks: [a\n", "a ',' or ']' is missing", 2, 1),
     "an open brace": ("tasks: {a: b\n", "a ',' or '}' is missing", 2, 1),
     "an open quote": ("tasks:\n  - 'a\n  - b\n", "a quote is opened and never closed", 2, 5),
@@ -91,7 +91,7 @@ REFUSED = {
     ),
     "a quote inside quotes": (
         "tasks:\n  - name: 'it's'\n",
-        "text goes on right after its closing quote",
+        "text continues directly after its closing quote",
         2,
         11,
     ),
@@ -104,7 +104,7 @@ REFUSED = {
     "an open double quote": ('tasks: "a\n', "a quote is opened and never closed", 1, 8),
     "a bad escape": ('tasks: "\\d"\n', "unknown escape in double quotes", 1, 9),
     "a short escape": ('tasks: "\\x1"\n', "bad escape in double quotes", 1, 11),
-    "a surrogate": ('tasks: "\\ud800"\n', "this escape is no Unicode character", 1, 11),
+    "a surrogate": ('tasks: "\\ud800"\n', "this escape is not a Unicode character", 1, 11),
     "a colon in text": ("tasks: a: b\n", "a ': ' is not allowed here", 1, 9),
     "a missing colon": ("tasks: []\nversion\n", "a ':' is missing after this key", 3, 1),
     "bad indentation": ("tasks: []\n  x: y\n", "", 2, 0),
@@ -142,7 +142,7 @@ def test_what_only_follows_from_a_tag_or_an_unknown_alias_is_not_said():
         """
     assert told(refused(text)) == [
         "2:37 there is no anchor '&x' before this alias",
-        "3:12 the tag '!b' is not allowed; a task file has no tags",
+        "3:12 the tag '!b' is not allowed; a task file must not have tags",
     ]
 
 
@@ -239,7 +239,7 @@ def test_the_budget_of_nodes_counts_aliases_each_time(extra, monkeypatch):
     if extra:
         with pytest.raises(nodes.Unreadable):
             nodes.read_nodes(out)
-        assert out.problems()[0].message.endswith("values here, aliases expanded")
+        assert out.problems()[0].message.endswith("values, with aliases expanded")
     else:
         assert nodes.read_nodes(out)
 
@@ -248,7 +248,7 @@ def test_a_long_text_counts_for_more_each_time_it_is_named():
     text = 'tasks:\n  - {name: a, type: daemon, command: &c "' + "x" * 130_000 + '"}\n'
     text += "".join(f"  - {{name: t{n}, type: daemon, command: *c}}\n" for n in range(5000))
     (problem,) = refused(text.encode())
-    assert problem.message.endswith("values here, aliases expanded")
+    assert problem.message.endswith("values, with aliases expanded")
     assert problem.line > 500
 
 

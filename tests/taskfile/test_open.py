@@ -69,7 +69,7 @@ def test_a_mode_that_lets_nobody_else_write_is_good(path, mode):
 def test_a_file_that_everybody_may_write_is_refused_with_the_command_that_mends_it(path, mode):
     path.chmod(mode)
     problem = refusal(path)
-    assert problem.message == "the task file is writable by everybody"
+    assert problem.message == "the task file is writable by all users"
     assert problem.hint == f"chmod go-w {path}"
 
 
@@ -93,7 +93,7 @@ def test_a_group_that_somebody_else_is_in_is_named(path, monkeypatch, how):
     os.chown(path, -1, own.pw_gid)
     path.chmod(0o664)
     problem = refusal(path)
-    assert problem.message == "the task file is writable by the group own, and eve is in it"
+    assert problem.message == "the task file is writable by the group own, of which eve is a member"
     assert problem.hint == f"chmod g-w {path}"
 
 
@@ -121,7 +121,8 @@ def test_a_file_of_a_user_without_a_name_is_refused(path):
 def test_a_directory_that_everybody_may_write_is_refused(path):
     path.parent.chmod(0o777)
     problem = refusal(path)
-    assert problem.message.endswith(f"lies in the directory {path.parent}, writable by everybody")
+    found = f"is in the directory {path.parent}, which is writable by all users"
+    assert problem.message.endswith(found)
     assert problem.hint == f"chmod go-w {path.parent}"
 
 
@@ -134,7 +135,7 @@ def test_a_sticky_directory_is_good_whoever_may_write_it(path):
 def test_a_directory_of_another_user_is_refused_even_if_sticky(path):
     os.chown(path.parent, NOBODY, -1)
     path.parent.chmod(0o1755)
-    assert "of the user nobody" in refusal(path).message
+    assert "which belongs to the user nobody" in refusal(path).message
 
 
 def test_an_access_control_list_that_lets_others_write_is_refused(path):
@@ -145,7 +146,7 @@ def test_an_access_control_list_that_lets_others_write_is_refused(path):
         os.setxattr(path, "system.posix_acl_access", acl)
     except OSError:
         pytest.skip("this file system has no access control lists")
-    assert refusal(path).message.endswith("writable by those in its access control list")
+    assert refusal(path).message.endswith("writable by the users in its access control list")
 
 
 def test_a_missing_file_says_so_and_how_to_name_another(path):
@@ -169,7 +170,7 @@ def test_a_dangling_symlink_says_that_it_is_one(path):
 def test_a_loop_of_symlinks_is_refused(path):
     link = path.with_name("link.yaml")
     link.symlink_to(link)
-    assert refusal(link).message == "the task file is a loop of symlinks"
+    assert refusal(link).message == "the task file is in a loop of symlinks"
 
 
 @pytest.mark.parametrize("target", ["tasks.yaml", "../etc/tasks.yaml", "./tasks.yaml", None])
@@ -190,7 +191,7 @@ def test_a_symlink_of_another_user_is_refused(path):
     link.symlink_to(path)
     os.lchown(link, NOBODY, -1)
     problem = refusal(link)
-    assert f"is reached through the symlink {link} of the user nobody" in problem.message
+    assert f"the symlink {link}, which belongs to the user nobody" in problem.message
     assert f"chown -h root {link}" in problem.hint
 
 
@@ -199,7 +200,7 @@ def test_the_directory_in_which_a_symlink_lies_must_be_good_too(path, tmp_path):
     (tmp_path / "open").chmod(0o777)
     link = tmp_path / "open" / "tasks.yaml"
     link.symlink_to(path)
-    assert "writable by everybody" in refusal(link).message
+    assert "writable by all users" in refusal(link).message
 
 
 def test_a_symlink_on_the_way_to_a_symlinks_target_lies_in_a_checked_directory(path, tmp_path):
@@ -208,7 +209,7 @@ def test_a_symlink_on_the_way_to_a_symlinks_target_lies_in_a_checked_directory(p
     (tmp_path / "open").chmod(0o777)
     link = path.with_name("link.yaml")
     link.symlink_to(tmp_path / "open" / "step" / "tasks.yaml")
-    assert "writable by everybody" in refusal(link).message
+    assert "writable by all users" in refusal(link).message
 
 
 def test_what_is_no_regular_file_is_refused_and_never_waited_for(path):
@@ -307,7 +308,7 @@ def test_a_file_that_becomes_another_between_the_look_and_the_opening_is_looked_
         return real(*args, **options)
 
     monkeypatch.setattr(os, "open", replace_and_open)
-    assert "writable by everybody" in refusal(path).message
+    assert "writable by all users" in refusal(path).message
 
 
 def test_no_descriptor_is_left_open(path):
@@ -340,7 +341,7 @@ def test_on_a_read_only_mount_what_everybody_might_write_is_read(tmp_path, is_op
         path.symlink_to("..data/tasks.yaml")
         volume.chmod(0o777 if is_open == "directory" else 0o755)
         file.chmod(0o666 if is_open == "file" else 0o644)
-        assert "writable by everybody" in refusal(path).message
+        assert "writable by all users" in refusal(path).message
         subprocess.run(["mount", "-o", "remount,ro", str(volume)], check=True)
         assert read_task_file(str(path)).data == TEXT
 

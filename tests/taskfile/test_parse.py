@@ -73,7 +73,7 @@ def test_a_file_must_say_that_it_has_no_tasks(text):
     (problem,) = refused(text)
     assert (problem.message, problem.hint) == (
         "the file has no 'tasks'",
-        "a file without tasks says: tasks: []",
+        "for a file without tasks, write: tasks: []",
     )
 
 
@@ -188,7 +188,7 @@ def test_a_name_that_is_unsafe_as_a_file_name_is_refused(name):
 
 def test_names_are_unique_ignoring_case():
     text = tasks(CRON % ("backup", ""), CRON % ("x", ""), CRON % ("Backup", ""))
-    assert told(refused(text)) == ["4:12 the 'name' 'Backup' is taken by the task in line 2"]
+    assert told(refused(text)) == ["4:12 the 'name' 'Backup' is already used by the task in line 2"]
 
 
 # ── defaults ────────────────────────────────────────────────────────────────────────────────
@@ -291,7 +291,7 @@ def test_what_defaults_add_to_all_tasks_together_has_a_limit(monkeypatch):
     assert read(ok).total == 20
     more = tasks(*(f"{{name: t{n}, type: daemon, command: x}}" for n in range(21)), before=before)
     (problem,) = refused(more)
-    assert problem.message.endswith("values here, defaults merged")
+    assert problem.message.endswith("values, with 'defaults' in each task")
     assert (problem.line, problem.key) == (23, "defaults")
 
 
@@ -317,9 +317,9 @@ def test_an_unknown_group_suggests_the_nearest_one():
     ("groups", "message"),
     [
         ("{web: 10.0.0.1}", "'groups.web' must be a list of addresses and networks"),
-        ("{web: [batch], batch: [10.0.0.1]}", "the group 'web' holds the name 'batch'"),
+        ("{web: [batch], batch: [10.0.0.1]}", "the group 'web' contains 'batch'"),
         ('{web: ["!10.0.0.1"]}', "the group 'web' excludes '10.0.0.1'"),
-        ("{web: [10.0.0.1/33]}", "'groups': '10.0.0.1/33' is no network"),
+        ("{web: [10.0.0.1/33]}", "'groups': '10.0.0.1/33' is not a network"),
         ("{10web: [10.0.0.1]}", "bad group name '10web'"),
         ("{no: [10.0.0.1]}", "'groups': the name 'no' without quotes is a boolean, not text"),
         ('{"a b": [10.0.0.1]}', "bad group name 'a b'"),
@@ -475,13 +475,13 @@ def test_a_user_in_defaults_refuses_the_variables_of_a_task():
 @pytest.mark.parametrize("name", ["TORCH_TASK", "TORCH_", "TORCH_ANYTHING"])
 def test_a_variable_that_torch_sets_itself_is_refused(name):
     (problem,) = refused(file_with(f"env: {{{name}: x}}"))
-    assert problem.message == f"'env': '{name}' is reserved: Torch sets TORCH_… itself"
+    assert problem.message == f"'env': '{name}' is reserved: Torch sets all TORCH_… variables"
 
 
 @pytest.mark.parametrize("name", ["1A", "A-B", "A B", "A=B", "é", ""])
 def test_a_name_that_no_variable_can_have_is_refused(name):
     (problem,) = refused(file_with(f'env: {{"{name}": x}}'))
-    assert "is no name for a variable" in problem.message
+    assert "is not a valid variable name" in problem.message
 
 
 # ── secrets ─────────────────────────────────────────────────────────────────────────────────
@@ -534,7 +534,7 @@ def test_privileges_that_are_dropped_need_no_word(keys):
         (":Asia/Tokyo", "not the path", "use Asia/Tokyo"),
         ("CET-1CEST,M3.5.0,M10.5.0/3", "not the rule", "only TZ of the whole service"),
         ("EST5", "not the rule", "use a name such as"),
-        ("localtime", "is needed, not", "without 'timezone' it is the host's zone"),
+        ("localtime", "is needed, not", "remove 'timezone' to use the host's zone"),
         ("local (/etc/passwd 00000000)", "unknown time zone", "use a name such as"),
     ],
 )

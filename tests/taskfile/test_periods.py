@@ -48,13 +48,13 @@ def test_they_are_keys_of_cron_tasks_alone(key):
 def test_a_jitter_longer_than_the_period_is_a_warning():
     assert warnings("* * * * *", "jitter: 1m") == []
     (found,) = warnings("* * * * *", "jitter: 61s")
-    assert found == "'jitter' is 1m1s, and the schedule fires every 1m at its shortest"
+    assert found == "'jitter' is 1m1s, and the shortest period of the schedule is 1m"
 
 
 def test_a_retry_that_waits_as_long_as_the_period_is_a_warning():
     assert warnings("*/5 * * * *", "retry: {attempts: 2, delay: 1m}") == []
     (found,) = warnings("*/5 * * * *", "retry: {attempts: 4, delay: 1m}")
-    assert found == "'retry' waits up to 8m, and the schedule fires every 5m at its shortest"
+    assert found == "'retry' waits up to 8m, and the shortest period of the schedule is 5m"
 
 
 def test_a_warning_refuses_nothing():

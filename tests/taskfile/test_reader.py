@@ -149,7 +149,7 @@ def test_a_file_that_may_not_be_trusted_is_refused_and_not_missing(path):
     path.chmod(0o666)
     reading, _ = ask_here(Request(path=str(path)))
     assert (reading.refused, reading.missing, reading.hash) == (True, False, "")
-    assert "writable by everybody" in reading.problems[0].message
+    assert "writable by all users" in reading.problems[0].message
 
 
 def test_what_this_host_lacks_refuses_the_file_and_what_another_lacks_does_not(path):

@@ -35,8 +35,8 @@ def refuse(lines: Iterable[str], file: str) -> None:
         key="",
         message="this is an anacrontab, not a crontab: its lines are days, delay, name, command",
         hint="write each line as a task: 'schedule: \"@daily\"' for 1 day, \"@weekly\" for 7, "
-        "\"@monthly\" for @monthly, with 'catch_up: last' for what anacron makes up for and "
-        "'jitter' for its delay",
+        "\"@monthly\" for @monthly; add 'catch_up: last', because anacron runs missed jobs later, "
+        "and 'jitter' for its delay",
     )  # fmt: skip
     raise TaskFileError((problem,))
 

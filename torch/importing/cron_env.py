@@ -114,33 +114,33 @@ def _review(setting: Setting, cron: Cron) -> str:
     name, value = setting.name, setting.value
     written = f"{name}={value if len(value) <= 200 else value[:200] + '…'}"
     if not value and setting.source.rstrip(_SPACE).endswith("="):
-        return f"{written}: cronie takes it for empty; Debian's cron refuses it without quotes"
+        return f"{written}: cronie reads an empty value; Debian's cron requires quotes"
     if name == "MAILTO":
         if not value:
-            return f'{name}="": cron mailed no output; here it is kept in files'
+            return f'{name}="": cron mailed no output; Torch keeps it in files'
         return (
-            f"{written}: cron mailed all output there; here it is kept in files, and 'notify' "
-            "with 'on_failure' tells people of what failed"
+            f"{written}: cron mailed all output to this address; Torch keeps it in files. To be "
+            "notified of failures, use 'notify' and 'on_failure'"
         )
     if name in _MAIL:
-        return f"{written}: this was for cron's mails"
+        return f"{written}: cron used it for its mails; Torch does not"
     if name == "TZ":
         return (
-            f"{written}: a variable for the commands alone, as in cron; the times are in the "
-            "host's zone. 'timezone' would change that"
+            f"{written}: as in cron, only the commands get this variable; the schedules are in "
+            "the host's zone. To change their zone, use 'timezone'"
         )
     if name == "CRON_TZ" and cron is Cron.DEBIAN:
         return (
-            f"{written}: Debian's cron ignores it, so the times stay in the host's zone. If it is "
-            "cronie's crontab (Red Hat, SUSE, Arch), import with --cron cronie: it becomes "
-            "'timezone'"
+            f"{written}: Debian's cron ignores it, so the schedules are in the host's zone. If "
+            "this is a crontab of cronie (Red Hat, SUSE, Arch), import it with --cron cronie, "
+            "and it becomes 'timezone'"
         )
     if name == "CRON_TZ":
         where = "of the whole file" if cron is Cron.SUPERCRONIC else "under it"
         return f"{written}: {cron} reads the times {where} in this zone, and so does Torch"
     if name in ("RANDOM_DELAY", "START_HOURS_RANGE"):
-        jitter = f"; 'jitter: {value}m' is what it does there" if value.isdecimal() else ""
-        return f"{written}: cronie and anacron know it, Debian's cron does not{jitter}"
+        jitter = f"; 'jitter: {value}m' has the same effect" if value.isdecimal() else ""
+        return f"{written}: cronie and anacron use it, Debian's cron does not{jitter}"
     if "$" in value:
-        return f"{written}: like cron, Torch does not replace $ in it"
+        return f"{written}: like cron, Torch does not expand the $ in it"
     return ""

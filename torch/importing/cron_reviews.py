@@ -18,18 +18,18 @@ def of_command(text: str, command: str, data: str, user: str) -> list[str]:
     """Reviews of one command; `text` is as it stood, `user` the key of the task."""
     said = []
     if data:
-        said.append("what stood after % is its standard input, here handed over by exec <<")
+        said.append("the text after % was its standard input; here exec << provides it")
     elif command != text and "%" in text.replace("\\%", ""):
-        said.append("nothing stood after %: its standard input is empty")
+        said.append("there was no text after %: its standard input is empty")
     if "\\\\" in text and command != text:
-        said.append("Debian's cron makes one backslash of two, and so it stands here")
+        said.append("Debian's cron replaces two backslashes by one; this command has one")
     if "/usr/sbin/anacron" in command or "/etc/init.d/anacron" in command:
-        said.append("anacron does the same work where it is installed; keep one of the two")
+        said.append("if anacron is installed, it does the same work; keep only one of them")
     if re.search(r"\brun-parts\b", command):
-        said.append("it runs every script of a folder; each of them could be a task of its own")
+        said.append("it runs every script of a directory; each script could be a task of its own")
     said += guards.review(command)
     if "/run/systemd/system" in command:
-        said.append("it does nothing under systemd, where a timer of its package does the work")
+        said.append("under systemd it does nothing, because a timer of its package does the work")
     return said + privileges.review(command, user)
 
 
@@ -38,13 +38,14 @@ def notes(drafts: Sequence[Draft], layout: Layout) -> list[str]:
     if not drafts:
         return []
     said = [
-        "cron lets runs of a line overlap; here a fire is skipped while a run lives (max: 1). "
-        "'max: 2' lets two live, 'overlap: queue' lets one fire wait.",
-        "cron mails what a command prints; here it is kept in files: torch logs TASK.",
-        "a fire later than a minute is recorded as missed; 'catch_up: last' makes up for it. "
-        "(cron makes up for a clock set forward by less than three hours, and for nothing else.)",
+        "in cron, runs of a line can overlap; here a run is skipped while another one is active "
+        "(max: 1). 'max: 2' allows two, 'overlap: queue' queues one.",
+        "cron mails the output of commands; Torch keeps it in files: torch logs TASK.",
+        "a run that is more than a minute late is recorded as missed; with 'catch_up: last' it is "
+        "run later. (cron runs missed lines only after a clock step forward of less than three "
+        "hours.)",
         "cron adds the variables of /etc/environment and /etc/default/locale; Torch does not. "
-        "'env' or 'env_file' in 'defaults' would.",
+        "To add them, use 'env' or 'env_file' in 'defaults'.",
     ]
     if any("PATH" not in _env(draft) for draft in drafts):
         said.append(
@@ -53,11 +54,11 @@ def notes(drafts: Sequence[Draft], layout: Layout) -> list[str]:
         )
     roots = layout.column or layout.owner == "root"
     if roots and any("user" not in draft.keys for draft in drafts):
-        said.append("lines of root have no 'user': they run as the service, which is to be root's.")
+        said.append("root's lines have no 'user': they run as the service, which must run as root.")
     if not layout.column and not layout.owner:
         said.append(
-            "cron runs these as the crontab's owner, in the owner's home; Torch as the service's "
-            "user, in /. To set both, import with --user NAME."
+            "cron runs these lines as the crontab's owner, in the owner's home; Torch runs them "
+            "as the service's user, in /. To set both, import with --user NAME."
         )
     return said
 

@@ -40,8 +40,8 @@ def schedule(text: str, form: Form = Form.CRON) -> tuple[str, tuple[str, ...]]:
         words, reviews = supercronic.expression(words)
     elif form is Form.SECOND:
         reviews = [
-            f"'{text}' is read as six fields with the second in front; Debian's cron and "
-            f"supercronic would take '{words[5]}' for the command"
+            f"'{text}' is read as six fields that begin with the second; Debian's cron and "
+            f"supercronic would read '{words[5]}' as the command"
         ]
     elif text in _FREEBSD:
         words, reviews = _FREEBSD[text].split(), [f"only FreeBSD's cron knows {text}"]
@@ -64,7 +64,7 @@ def _reviews(words: list[str]) -> list[str]:
     if words[0].lower() == "@every":
         return [
             f"Debian's cron does not know @every; Go's schedulers count it from their start, "
-            f"here it fires at whole multiples of {words[1]} since 1970"
+            f"Torch from 1970: it fires at whole multiples of {words[1]}"
         ]
     if words[0].startswith("@"):
         known = words[0][1:] in _MACROS
@@ -75,7 +75,7 @@ def _reviews(words: list[str]) -> list[str]:
         if not allowed.fullmatch(word)
     ]
     for empty in re.findall(r"(?:^|,)((?!sun|0)\w+-sun)\b", words[4], re.IGNORECASE):
-        found.append(f"'{empty}' is empty in Debian's cron, where sun is 0; here sun is 7")
+        found.append(f"'{empty}' matches nothing in Debian's cron, where sun is 0; here sun is 7")
     return found
 
 

@@ -121,7 +121,7 @@ class _Reader:
         if ended and all(line.endswith("\r") for line in ended):
             self._lines = [line.removesuffix("\r") for line in self._lines]
             self.original.note(
-                "the lines ended in CR LF; cron passes the CR to the command, here it is left out"
+                "the lines ended in CR LF; cron passes the CR to the command, Torch does not"
             )
 
     def _lay_out(self, column: bool | None, owner: str) -> Layout:
@@ -133,7 +133,7 @@ class _Reader:
             if column:
                 self.original.note(
                     "the sixth word of each line is a user, so this was read as a system crontab; "
-                    "--no-user-column reads it otherwise"
+                    "if it is not one, import it with --no-user-column"
                 )
         return Layout(column, "" if column else owner)
 
@@ -211,7 +211,7 @@ class _Reader:
         whole = percent.with_input(inside + command, data, shell)
         if whole is None or (inside and not percent.is_posix(shell)):
             what = "variables" if inside else "input (%)"
-            return f"its {what} cannot be set in a command for {shell}"
+            return f"its {what} cannot be set inside a command for {shell}"
         keys: dict[str, Value] = {"schedule": schedule, "command": whole}
         if description:
             keys["description"] = description
@@ -220,19 +220,19 @@ class _Reader:
         said = [*reviews, *of_command(text, command, data, other)]
         if "@reboot" in schedule:
             said.append(
-                "it fires when the first service of a boot starts: at the move too, though the "
-                "host booted long ago; 'enabled: false' until then if it must not run twice"
+                "it runs when the first service of a boot starts, so also at the first start of "
+                "Torch; to prevent that run, set 'enabled: false' until the next boot"
             )
         if "cwd" not in settings and (about := self._place(user, keys)):
             said.append(about)
         if inside:
             said.append(exports.REVIEW)
         if entry.quiet:
-            said.append("the - before the time kept some crons (not Debian's) from logging it")
+            said.append("the - before the time: some crons (not Debian's) then do not log the run")
         if number == self._unended:
             said.append("cron ignores a last line without a line end")
         if line.endswith("\r"):
-            said.append("the line ends in CR LF: cron passes the CR to the command, as here")
+            said.append("the line ends in CR LF: like cron, Torch passes the CR to the command")
         if len(text) > _LONGEST:
             said.append(f"Debian's cron refuses a command of more than {_LONGEST} characters")
         keys |= settings
@@ -250,11 +250,11 @@ class _Reader:
         if home is not None:
             keys["cwd"] = home
             return ""
-        return f"cron ran it in the home of {user}, which this host does not have; set 'cwd'"
+        return f"cron ran it in the home of {user}, which does not exist on this host; set 'cwd'"
 
     def _tell_unused(self) -> None:
         for setting in self._environment.unused.values():
-            self.original.add(Remark((f"{setting.source.strip()}   (no line under it uses it)",)))
+            self.original.add(Remark((f"{setting.source.strip()}   (no line below it uses it)",)))
 
     def _note(self) -> None:
         drafts = self.original.drafts()
@@ -272,10 +272,10 @@ class _Reader:
 
 def _unreadable(line: str) -> str:
     if "\0" in line:
-        return "it holds a NUL character"
+        return "it contains a NUL character"
     try:
         line.encode()
     except UnicodeEncodeError as error:
         byte = ord(line[error.start]) - 0xDC00
-        return f"its byte 0x{byte:02x} is not UTF-8, and a task file is"
+        return f"its byte 0x{byte:02x} is not UTF-8, but a task file must be UTF-8"
     return ""

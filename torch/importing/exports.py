@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from torch.taskfile.environment import loads_foreign_code
 
-REVIEW = "set in the command: a program of root's would load code by such a name"
+REVIEW = "variables are set in the command: in 'env' they could make root's programs load code"
 
 
 def split(env: Mapping[str, str], user: str) -> tuple[dict[str, str], str]:

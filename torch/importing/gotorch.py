@@ -47,12 +47,12 @@ def read(data: bytes, *, file: str) -> Original:
 
 
 _NOTES = (
-    "gotorch's reader of times leaves out the last value of a range (59 of '*'), single values "
-    "and Sunday; here a task fires at all that is written. Compare with: torch plan.",
-    "gotorch gives its own environment and folder to commands; Torch a clean one and /. 'env', "
-    "'env_file' and 'cwd' set them.",
-    "gotorch compares Ips with the last IPv4 address of a host; Torch with all of its addresses.",
-    "gotorch throws the output of commands away; here it is kept in files: torch logs TASK.",
+    "in Times, gotorch ignores the last value of a range (59 of '*'), single values and Sunday; "
+    "Torch fires at every value that is written. Compare with: torch plan.",
+    "gotorch runs commands in its own environment and directory, Torch in a clean environment and "
+    "in /. To set them, use 'env', 'env_file' and 'cwd'.",
+    "gotorch compares Ips with the last IPv4 address of a host, Torch with all of its addresses.",
+    "gotorch discards the output of commands; Torch keeps it in files: torch logs TASK.",
 )
 
 
@@ -91,7 +91,7 @@ def _entries(text: str, file: str) -> list[tuple[int, str, Any]]:
         except json.JSONDecodeError as error:
             raise _no_json(file, error.lineno, f"not JSON: {error.msg}") from error
         except (RecursionError, ValueError) as error:
-            message = "not JSON that can be read: nested too deep, or a number too long"
+            message = "the JSON cannot be read: it is nested too deep, or a number is too long"
             raise _no_json(file, _line(text, at), message) from error
         line, counted = line + text.count("\n", counted, at), at
         found.append((line, _dedent(text[at:end]), value))
@@ -120,16 +120,16 @@ def _line(text: str, at: int) -> int:
 def _draft(line: int, source: str, value: Any) -> Draft:
     # An object comes as a list of pairs; a JSON list has no tuples in it.
     if not isinstance(value, list) or not all(isinstance(pair, tuple) for pair in value):
-        raise _Refused("it is no object")
+        raise _Refused("it is not an object")
     fields: dict[str, Any] = {}
     reviews = []
     for key, each in value:
         known = _KEYS.get(key.lower())
         if known is None:
             written = json.dumps(each, ensure_ascii=False)[:200]
-            reviews.append(f"'{key}': {written} is unknown to gotorch, and left out")
+            reviews.append(f"'{key}': {written} is unknown to gotorch, and not imported")
         elif known in fields:
-            reviews.append(f"'{known}' stood here twice; as in gotorch the last one holds")
+            reviews.append(f"'{known}' was set twice; as in gotorch, the last one is used")
         if known is not None:
             fields[known] = each
     command = _text(fields, "Command")
@@ -138,14 +138,14 @@ def _draft(line: int, source: str, value: Any) -> Draft:
     if kind == "daemon":
         keys["type"] = "daemon"
     elif kind != "common":
-        reviews.append(f"TaskType '{kind}' is unknown; gotorch takes it for 'common'")
+        reviews.append(f"TaskType '{kind}' is unknown; gotorch treats it as 'common'")
     _set_schedule(_text(fields, "Times"), keys, reviews)
     argv = _command(command, reviews)
     keys["command"] = argv
     _set_max(fields.get("Max", 0), keys, reviews)
     ips = fields.get("Ips") or []
     if not isinstance(ips, list) or not all(isinstance(ip, str) for ip in ips):
-        raise _Refused("Ips is no list of texts")
+        raise _Refused("Ips is not a list of strings")
     if ips:
         keys["hosts"] = tuple(dict.fromkeys(ips))
     return Draft(
@@ -158,18 +158,18 @@ def _text(fields: dict[str, Any], key: str, default: str = "") -> str:
     value = fields.get(key, default)
     value = default if value is None else value
     if not isinstance(value, str):
-        raise _Refused(f"{key} is no text")
+        raise _Refused(f"{key} is not a string")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise _Refused(f"{key} holds half a character") from error
+        raise _Refused(f"{key} contains half a character") from error
     return value
 
 
 def _set_schedule(times: str, keys: dict[str, Value], reviews: list[str]) -> None:
     words = times.split()
     if len(words) != 6:
-        raise _Refused(f"Times has {len(words)} fields; gotorch wants six")
+        raise _Refused(f"Times has {len(words)} fields; gotorch requires six")
     second, minute, hour, day, weekday, month = words
     expression = " ".join((second, minute, hour, day, month, weekday))
     if "type" in keys:
@@ -181,7 +181,7 @@ def _set_schedule(times: str, keys: dict[str, Value], reviews: list[str]) -> Non
         raise _Refused(cron_time.reason(error)) from error
     if not (day.startswith("*") or weekday.startswith("*")):
         raise _Refused(
-            f"Times wants day {day} and weekday {weekday} both; a task fires when either matches"
+            f"Times requires both day {day} and weekday {weekday}; a task fires if one matches"
         )
     keys["schedule"] = expression
 
@@ -189,21 +189,21 @@ def _set_schedule(times: str, keys: dict[str, Value], reviews: list[str]) -> Non
 def _command(command: str, reviews: list[str]) -> str | tuple[str, ...]:
     words = command.split(" ")
     if not words[0]:
-        raise _Refused("Command names no program")
+        raise _Refused("Command has no program")
     if _SAFE.fullmatch(command):
         return command
     reviews.append(
-        "gotorch cuts a command at each blank and knows no quotes, pipes or variables, so this is "
-        "a list; written as text it would be run by a shell"
+        "gotorch splits a command at each blank, without quotes, pipes or variables, so this is a "
+        "list; as text it would be run by a shell"
     )
     return tuple(words)
 
 
 def _set_max(most: Any, keys: dict[str, Value], reviews: list[str]) -> None:
     if isinstance(most, bool) or not isinstance(most, int | None):
-        raise _Refused("Max is no whole number")
+        raise _Refused("Max is not a whole number")
     if not most or most < 0:
-        reviews.append("Max 0 is no limit in gotorch; here it is 1, and 'max' sets another")
+        reviews.append("Max 0 means no limit in gotorch; here 'max' is 1, and can be raised")
     elif most > _LARGEST:
         raise _Refused(f"Max is more than {_LARGEST}")
     elif most > 1:

@@ -29,7 +29,7 @@ def review(command: str) -> list[str]:
         return []
     shown = guard if len(guard) <= _LONGEST else "GUARD"
     return [
-        f"if its guard '{shown}' says no, the command exits with an error: cron ignores that, "
-        f"Torch records a failure. Write '{shown} || exit 0' as a line of its own and the rest "
-        "under it, in a block (command: |); then only the program's own failures count"
+        f"if its guard '{shown}' is false, the command exits with an error: cron ignores that, "
+        f"Torch records a failure. Use a block (command: |) with '{shown} || exit 0' as its first "
+        "line and the rest below it; then only failures of the program itself count"
     ]

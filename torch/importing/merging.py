@@ -64,7 +64,7 @@ def merge(hosts: Sequence[tuple[str, Sequence[Original]]]) -> Merged:
         _settle(each, names.get(tuple(each.hosts), ""), every, clash=id(each) in clashing)
     written = _written(layout, seen)
     if groups.keys() - {ALL}:
-        written[0].note("groups are numbered here; give them names that say what the hosts are.")
+        written[0].note("groups are only numbered; rename them to say what their hosts are for.")
     return Merged(originals=written, groups=groups)
 
 

@@ -102,7 +102,7 @@ def _too_much(origin: str, why: str) -> TaskFileError:
 
 def _head(origin: str, notes: list[str]) -> list[str]:
     lines = [SCHEMA, *yaml_text.wrapped(f"Imported from {origin}."), "#"]
-    lines += yaml_text.wrapped("Look at each 'review:', then: torch check FILE; torch plan -f FILE")
+    lines += yaml_text.wrapped("Check each 'review:', then: torch check FILE; torch plan -f FILE")
     for note in notes:
         lines += ["#", *yaml_text.wrapped(f"review: {note}")]
     return [*lines, ""]

@@ -11,10 +11,10 @@ import re
 from torch.errors import ExpressionError
 
 NOTE = (
-    "lines with a year are read as supercronic reads them, and so is their whole file: % is an "
-    "ordinary character, and a variable holds for all lines, as it was set last. supercronic gives "
-    "its own environment and directory to commands; Torch a clean environment and /. 'env', "
-    "'env_file' and 'cwd' set them."
+    "a line has a year, so the whole file is read as supercronic reads it: % is an ordinary "
+    "character, and a variable holds for all lines, with its last value. supercronic runs commands "
+    "in its own environment and directory, Torch in a clean environment and in /. To set them, use "
+    "'env', 'env_file' and 'cwd'."
 )
 
 _SINCE = re.compile(r"\*(?=/)")
@@ -25,8 +25,8 @@ def expression(words: list[str]) -> tuple[list[str], list[str]]:
     *rest, year = words
     if year.strip("*?"):
         raise ExpressionError(
-            f"year '{year}': a task file has no years",
-            hint="write the other fields as a task, and remove it after its last year",
+            f"year '{year}': a schedule cannot have a year",
+            hint="write the other fields as a task, and remove the task after the last year",
         )
     *front, day, month, weekday = rest
     weekday = re.sub(r"(?<![\d-])(\w+)/(\d+)", r"\1-6/\2", weekday)
@@ -38,6 +38,6 @@ def expression(words: list[str]) -> tuple[list[str], list[str]]:
         return (read[1:] if front[0] == "0" else read), ["Debian's cron does not know seconds"]
     seconds = " ".join(words)
     return read, [
-        f"the sixth field is read as a year, as supercronic does; if the first is a second, write "
-        f'schedule: "{seconds}"'
+        f"the sixth field is read as a year, as supercronic does; if the first field is a second, "
+        f'write schedule: "{seconds}"'
     ]

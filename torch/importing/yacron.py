@@ -29,9 +29,9 @@ _ENTRIES = "jobs"
 _INCLUDE = "include"
 _NO_PLACE = {
     "include": "it is not a list of file names",
-    "web": "Torch has no web interface; its commands ask it",
-    "logging": "the log's form is --log-format",
-    "dags": "Torch has no tasks that depend on each other",
+    "web": "Torch has no web interface; use its commands",
+    "logging": "--log-format sets the format of the log",
+    "dags": "tasks of Torch cannot depend on each other",
 }
 
 

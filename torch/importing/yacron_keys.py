@@ -26,22 +26,22 @@ _NICE = {"idle": 19, "below-normal": 10, "above-normal": -5, "high": -10}
 _MOST = 100  # attempts
 
 ALLOW = (
-    "yacron lets runs overlap (concurrencyPolicy Allow); here a fire is skipped while a run "
-    "lives (max: 1). 'max: 2' lets two live, 'overlap: queue' lets one fire wait."
+    "in yacron, runs can overlap (concurrencyPolicy Allow); here a run is skipped while another "
+    "one is active (max: 1). 'max: 2' allows two, 'overlap: queue' queues one."
 )
 STDERR = (
-    "yacron takes output on stderr for a failure (failsWhen.producesStderr); Torch looks at the "
-    "exit code alone, and 'success_codes' says which are good."
+    "in yacron, output on stderr is a failure (failsWhen.producesStderr); in Torch only the exit "
+    "code decides, and 'success_codes' lists the codes that are a success."
 )
 ENVIRONMENT = (
-    "yacron gives its own environment and folder to commands; Torch a clean one and /. 'env', "
-    "'env_file' and 'cwd' set them."
+    "yacron runs commands in its own environment and directory, Torch in a clean environment and "
+    "in /. To set them, use 'env', 'env_file' and 'cwd'."
 )
 REBOOT = (
-    "yacron ran it at each of its own starts; here it runs once per boot of the host, when the "
-    "first service of the boot starts. What is to run at all times is 'type: daemon'"
+    "yacron ran it at each of its own starts; Torch runs it once per boot of the host, when the "
+    "first service of the boot starts. If it must run all the time, use 'type: daemon'"
 )
-KEPT = "all output of a command is kept in files here, the tail of it: 'output', torch logs TASK."
+KEPT = "Torch keeps the end of all output in files: see 'output' and torch logs TASK."
 
 
 @dataclass(slots=True)
@@ -101,16 +101,16 @@ def _launch(entry: Mapping, found: Keys) -> None:
         keys["env"] = env
     if inside:
         if not isinstance(command, str) or not percent.is_posix(shell):
-            raise NotATask("its variables may not stand in 'env' together with 'user'")
+            raise NotATask("its variables are not allowed in 'env' together with 'user'")
         command = inside + command
         found.reviews.append(exports.REVIEW)
     keys["command"] = command
     found.reviews += privileges.review(command, str(keys.get("user", "")))
     if path := text_of(entry, "env_file"):
         if not path.startswith("/"):
-            raise NotATask(f"env_file '{path}' is no absolute path")
+            raise NotATask(f"env_file '{path}' is not an absolute path")
         keys["env_file"] = path
-        found.reviews.append("env_file is read at each start here, and must be mode 0600")
+        found.reviews.append("Torch reads env_file at each start, and its mode must be 0600")
     priority = text_of(entry, "priority") or "normal"
     if priority in _NICE:
         keys["nice"] = _NICE[priority]
@@ -123,7 +123,7 @@ def _environment(entry: Mapping) -> dict[str, str]:
     if listed is None:
         return {}
     if not isinstance(listed, Sequence):
-        raise NotATask("environment is no list")
+        raise NotATask("environment is not a list")
     env = {}
     for each in listed.items:
         if not isinstance(each, Mapping) or not {"key", "value"} <= each.entries.keys():
@@ -178,7 +178,7 @@ def _policies(entry: Mapping, found: Keys) -> None:
     elif missed != "skip":
         keys["catch_up"] = "last" if missed == "run-once" else "all"
         if deadline:
-            found.reviews.append(f"startingDeadlineSeconds {deadline:g}: 'all' knows no such limit")
+            found.reviews.append(f"startingDeadlineSeconds {deadline:g}: 'all' has no such limit")
     elif deadline:
         found.reviews.append(f"startingDeadlineSeconds {deadline:g} has no effect without onMissed")
     if timeout := seconds_of(entry, "executionTimeout"):
@@ -201,15 +201,15 @@ def _failures(entry: Mapping, found: Keys) -> None:
         return
     if attempts < 0 or attempts > _MOST:
         found.reviews.append(
-            f"maximumRetries {attempts:g}: at most {_MOST} here. What is to run without end is "
-            "'type: daemon'"
+            f"maximumRetries {attempts:g}: at most {_MOST} in Torch. If it must run all the time, "
+            "use 'type: daemon'"
         )
         attempts = _MOST
     delay = number_of(retry, "initialDelay", 1.0)
     longest = number_of(retry, "maximumDelay", 300.0)
     backoff = number_of(retry, "backoffMultiplier", 2.0)
     if not 1 <= backoff <= 10:
-        found.reviews.append(f"backoffMultiplier {backoff:g}: from 1 to 10 here")
+        found.reviews.append(f"backoffMultiplier {backoff:g}: from 1 to 10 in Torch")
         backoff = min(max(backoff, 1.0), 10.0)
     if longest < delay:
         found.reviews.append(f"maximumDelay {longest:g} is below initialDelay")

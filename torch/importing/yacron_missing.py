@@ -22,17 +22,17 @@ OUTPUT = frozenset(
     "redactArchivedSecrets".split()
 )
 _RETRY = frozenset("maximumRetries initialDelay maximumDelay backoffMultiplier".split())
-_REPORT = "'notify' and 'on_failure' tell people of what failed"
+_REPORT = "to be notified of failures, use 'notify' and 'on_failure'"
 _NO_PLACE = {
-    "onSuccess": "Torch tells nobody of a success",
+    "onSuccess": "Torch does not notify of a success",
     "onPermanentFailure": _REPORT,
     "onLate": _REPORT,
     "statsd": "Torch sends no metrics",
     "monitorResources": "Torch keeps no record of processor and memory",
-    "sla": "'timeout' ends a run that takes too long; nothing else is watched",
-    "secrets": "'env_file' is the place for secrets",
-    "onlyIfLastSucceeded": "a fire does not depend on the run before it",
-    "concurrencyScope": "max holds on each host by itself",
+    "sla": "'timeout' ends a run that takes too long; there is no other limit",
+    "secrets": "put secrets into 'env_file'",
+    "onlyIfLastSucceeded": "a run does not depend on the previous one",
+    "concurrencyScope": "'max' is a limit for each host separately",
     "catchupJitterSeconds": "'jitter' spreads all starts, not only late ones",
     "stateAllowedScopes": "Torch keeps no state for tasks",
 }
@@ -45,7 +45,7 @@ def without_place(entry: Mapping) -> Iterator[tuple[int, str, str]]:
             yield from _inner(name, value)
         elif name == "clusterPolicy":
             if not (isinstance(value, Scalar) and value.text == "EveryNode"):
-                yield key.at, name, "each host that owns a task runs it; 'hosts' says which"
+                yield key.at, name, "each host that owns a task runs it; 'hosts' lists them"
         elif name not in OUTPUT:
             yield key.at, name, _NO_PLACE.get(name, "a task has no such key")
 
@@ -64,4 +64,4 @@ def _inner(name: str, value: nodes.Node) -> Iterator[tuple[int, str, str]]:
         elif name == "failsWhen":
             wanted = {"producesStderr": None, "nonzeroReturn": True}.get(inner, False)
             if wanted is not None and not says(each, wanted):
-                yield key.at, f"{name}.{inner}", "only the exit code says whether a run failed"
+                yield key.at, f"{name}.{inner}", "only the exit code decides whether a run failed"

@@ -39,13 +39,13 @@ def of_text(text: str) -> tuple[str, tuple[str, ...]]:
     if len(words) in (6, 7):
         year = words.pop()
         if year != "*":
-            raise NoExpression(f"year '{year}': a task file has no years")
+            raise NoExpression(f"year '{year}': a schedule cannot have a year")
     if len(words) == 6:
-        reviews.append("yacron looks at the clock once a minute, cronstable every second, as here")
+        reviews.append("yacron checks the time once a minute, cronstable and Torch every second")
     if len(words) in (5, 6):
         words[-3], words[-1] = _days(words[-3], _weekdays(words[-1]))
         if any(re.search(r"(?:^|,)h\b", word, re.IGNORECASE) for word in words):
-            reviews.append("H picks another value here than in cronstable")
+            reviews.append("H gives another value in Torch than in cronstable")
     expression = " ".join(words)
     try:
         Expression.parse(expression, name="any")
@@ -84,7 +84,7 @@ def _days(day: str, weekday: str) -> tuple[str, str]:
     if weekday.lower() in _SUNDAY:
         return day, "*/7"  # begins with *, and is Sunday
     raise NoExpression(
-        f"it wants day {day} and weekday {weekday} both; a task fires when either matches"
+        f"it requires both day {day} and weekday {weekday}; a task fires if one matches"
     )
 
 

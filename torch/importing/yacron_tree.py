@@ -90,9 +90,9 @@ class _Tree:
             defaults = self._include(parsed, node)
             if lost := _lost(merged, defaults):
                 undone.append(
-                    f"{parsed.file}: the defaults of '{node.text}' set {', '.join(lost)} back to "
-                    "yacron's own value, as yacron does; cronstable keeps what an earlier "
-                    "include set"
+                    f"{parsed.file}: the defaults of '{node.text}' reset {', '.join(lost)} to "
+                    "yacron's own value, as in yacron; cronstable keeps the value of an earlier "
+                    "include"
                 )
             merged = yacron.merged(_without(merged, lost), defaults)
         return merged, undone
@@ -113,8 +113,8 @@ class _Tree:
                 parsed.file,
                 node,
                 f"{path} cannot be read: {data}",
-                "the path is relative to the file that includes it; put the file there, or "
-                "remove the line",
+                "put the file there, or remove the line; the path is relative to the file that "
+                "includes it",
             )
         return self.add(path, data)
 
@@ -160,6 +160,6 @@ def _drop_earlier(readers: Sequence[yacron.Reader]) -> None:
                     file=reader.original.file,
                     line=draft.line,
                     source=draft.source,
-                    reason=f"a later entry has the name '{name}' too; yacron runs only the last",
+                    reason=f"a later entry has the same name '{name}'; yacron runs only the last",
                 )
             seen.add(name)

@@ -62,5 +62,5 @@ def seconds_of(entry: Mapping, key: str, *, low: float = 0) -> float | None:
     except ValueError:
         value = float("nan")
     if not low <= value <= durations.LONGEST:
-        raise NotATask(f"{key} '{text}' is no number of seconds up to a year")
+        raise NotATask(f"{key} '{text}' is not a number of seconds up to a year")
     return value

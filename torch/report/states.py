@@ -7,10 +7,10 @@ import sys
 from torch.run import MOVES, Outcome, State, Trigger
 
 _MEANING = {
-    State.INTENT: "recorded on disk, slot reserved; no process is proven yet",
-    State.RUNNING: "its process lives",
-    State.STOPPING: "told to end: SIGTERM is sent, the grace runs",
-    State.FINISHED: "its one outcome is recorded; nothing changes any more",
+    State.INTENT: "recorded on disk, its slot is reserved; no process is known yet",
+    State.RUNNING: "its process is running",
+    State.STOPPING: "SIGTERM is sent; SIGKILL follows when the grace is over",
+    State.FINISHED: "its one outcome is recorded, and does not change again",
 }
 
 
@@ -31,7 +31,7 @@ def markdown() -> str:
         *(f"- `{state}`: {_MEANING[state]}" for state in State),
         "",
         "Outcomes: " + ", ".join(f"`{outcome}`" for outcome in Outcome) + ".",
-        "A fire that never became a run is `skipped` or `missed`, with the reason.",
+        "A scheduled run that did not start is recorded as `skipped` or `missed`, with the reason.",
         "",
         "Triggers: " + ", ".join(f"`{trigger}`" for trigger in Trigger) + ".",
         "",

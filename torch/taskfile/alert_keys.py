@@ -1,4 +1,4 @@
-"""The keys of a task that say who is told of what; `keys.py` has them in its table.
+"""The keys of a task that say who is notified of what; `keys.py` has them in its table.
 
 Owns their vocabulary, as `keys.py` owns that of the others.
 """
@@ -16,15 +16,15 @@ ALERT_KEYS: tuple[Key, ...] = (
         default=(),
         shown="none",
         example="[ops]",
-        doc="Channels told when the task begins to fail, its retries used up.",
+        doc="Channels notified when the task begins to fail, after its retries.",
     ),
     Key(
         name="on_recovery",
         kind=channels.names(0),
         default=None,
-        shown="whoever was told of the trouble",
+        shown="the channels notified of the failure",
         example="[ops]",
-        doc="Channels told of the first success after it.",
+        doc="Channels notified of the first success after a failure; `[]`: none.",
     ),
     Key(
         name="on_missed",
@@ -32,7 +32,7 @@ ALERT_KEYS: tuple[Key, ...] = (
         default=(),
         shown="none",
         example="[ops]",
-        doc="Channels told of fires that were missed.",
+        doc="Channels notified of missed runs.",
     ),
     Key(
         name="on_crash_loop",
@@ -40,7 +40,7 @@ ALERT_KEYS: tuple[Key, ...] = (
         default=(),
         shown="none",
         example="[ops]",
-        doc="Channels told when a daemon task keeps dying.",
+        doc="Channels notified when a daemon task is crash-looping.",
     ),
     Key(
         name="remind_after",
@@ -48,7 +48,7 @@ ALERT_KEYS: tuple[Key, ...] = (
         default=14_400.0,
         shown="`4h`",
         example="1d",
-        doc="While a trouble lasts it is told again with the first failure after this long.",
+        doc="While failures continue, the first after this time sends a reminder.",
     ),
     Key(
         name="alert_on",
@@ -56,6 +56,6 @@ ALERT_KEYS: tuple[Key, ...] = (
         default=(),
         shown="none",
         example='[{pattern: "ERROR|panic", notify: [ops]}]',
-        doc="Patterns in the output, and whom they tell.",
+        doc="Patterns to find in the output, and the channels to notify.",
     ),
 )

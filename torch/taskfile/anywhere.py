@@ -27,7 +27,7 @@ def read_anywhere(path: str) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         raise Missing((_problem(path, "does not exist"),)) from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its name is none"
+        reason = error.strerror if isinstance(error, OSError) else "its name is not valid"
         raise TaskFileError((_problem(path, f"cannot be read: {reason}"),)) from None
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):

@@ -117,7 +117,7 @@ class Builder:
             self._stop(
                 node,
                 "defaults",
-                f"the file grows beyond {spaced(MERGED)} values here, defaults merged",
+                f"the file has more than {spaced(MERGED)} values, with 'defaults' in each task",
                 "shorten 'defaults'",
             )
 
@@ -156,8 +156,8 @@ class Builder:
             self._out.error(
                 place,
                 "name",
-                f"the 'name' {quoted(name)} is taken by the task in line {first}",
-                "names are unique, ignoring case; they are file names",
+                f"the 'name' {quoted(name)} is already used by the task in line {first}",
+                "choose another name; names must be unique, ignoring case",
             )
 
     def _check_type(self, node: Mapping, own: dict[str, Any], kind: TaskType) -> None:
@@ -169,9 +169,9 @@ class Builder:
             only = TASK_KEYS[name].only
             if only and only != kind:
                 hint = (
-                    "a daemon task is kept alive; remove the key, or remove 'type: daemon'"
+                    "a daemon task runs all the time; remove the key, or remove 'type: daemon'"
                     if kind is TaskType.DAEMON
-                    else "a cron task has no restarts; it would be a key of 'type: daemon'"
+                    else "a cron task is not restarted; remove the key, or add 'type: daemon'"
                 )
                 at = node.entries[name][0].at
                 out.error(at, name, f"'{name}' has no effect on a {kind} task", hint)
@@ -188,7 +188,7 @@ class Builder:
         if "command" not in there:
             self._out.error(node.at, "command", f"{_called(own)} has no 'command'")
         if "schedule" not in there and kind is TaskType.CRON and self._is_typed(own):
-            hint = "add one, such as \"*/5 * * * *\", or 'type: daemon' for a task to keep alive"
+            hint = "add one, such as \"*/5 * * * *\", or 'type: daemon' if it runs all the time"
             self._out.error(node.at, "schedule", f"{_called(own)} has no 'schedule'", hint)
 
     def _check_environment(self, node: Mapping, values: dict[str, Any]) -> None:
@@ -200,8 +200,8 @@ class Builder:
                     self._key_place(node, "env"),
                     "env",
                     f"'env': {name} is refused together with 'user'",
-                    "it would make a program load foreign code before it drops privileges; "
-                    "set it inside the command",
+                    "it can make root's programs load other code, before the user is changed; "
+                    "set it in the command",
                 )
 
     def _check_privileges(self, node: Mapping, values: dict[str, Any]) -> None:
@@ -213,7 +213,7 @@ class Builder:
             self._out.warn(
                 self._key_place(node, "command"),
                 "command",
-                f"'command' seems to hold a secret ({found}), and every user can read it in ps",
+                f"'command' seems to contain a secret ({found}), which ps shows to every user",
                 "put it into an env_file and write $NAME here",
             )
 

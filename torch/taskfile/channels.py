@@ -88,7 +88,7 @@ def _read_channel(node: Node, out: Collector, name: str) -> Channel | None:
         return _reached(Way(written), value, out, name, written)
     # 'command' is what a task has, so it is what people write here; no likeness would find it.
     near = ", did you mean 'exec'?" if written == "command" else or_nearest(written, _WAYS)
-    hint = "" if near else "known are webhook, exec and apprise"
+    hint = "" if near else "known keys are webhook, exec, apprise"
     message = f"unknown key {quoted(masked(written))} in {quoted(key)}{near}"
     out.error(place.at, written if near else key, message, hint)
     return None
@@ -100,7 +100,7 @@ def _reached(way: Way, node: Node, out: Collector, name: str, key: str) -> Chann
         if command and (found := Search().find(command)):
             out.warn(
                 node.at, key,
-                f"'{key}' seems to hold a secret ({found}), and every user can read it in ps",
+                f"'{key}' seems to contain a secret ({found}), which ps shows to every user",
                 "let the command read it from a file that only its owner can read",
             )  # fmt: skip
         return Channel(name=name, way=way, target=command) if command else None
@@ -120,7 +120,7 @@ def _file() -> Kind:
     def check(node: Node, out: Collector, key: str) -> str | None:
         text = node.text if isinstance(node, Scalar) else "/"
         if not text.startswith("/"):  # not quoted: it may be the URL itself
-            out.error(node.at, key, f"'{key}' must be an absolute path, from / on")
+            out.error(node.at, key, f"'{key}' must be an absolute path, beginning with /")
             return None
         path: str | None = rules.path().check(node, out, key)
         return path
@@ -128,14 +128,14 @@ def _file() -> Kind:
     kind = Kind(says="absolute path", schema=rules.path().schema, check=check)
     keys = (
         Key(name="file", kind=kind, required=True, example="/etc/torch/ops.url",
-            doc="It names a file that holds the URL and that only its owner can read."),
+            doc="Path of a file that contains the URL and that only its owner can read."),
     )  # fmt: skip
     return record(keys, lambda file: file)
 
 
 def _why_no_url(url: str) -> tuple[str, str] | None:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", url):
-        return "is no URL", "example: mailto://user:password@example.net"
+        return "is not a valid URL", "example: mailto://user:password@example.net"
     return None
 
 
@@ -170,7 +170,7 @@ def _regex() -> Kind:
             try:
                 Pattern(text)
             except BadPattern as error:
-                out.error(node.at, key, f"'{key}' is no regular expression: {error}")
+                out.error(node.at, key, f"'{key}' is not a valid regular expression: {error}")
         return text
 
     return Kind(
@@ -183,7 +183,7 @@ def alerts() -> Kind:
         Key(name="pattern", kind=_regex(), required=True, example='"ERROR|panic"',
             doc="A regular expression, searched in each line of output."),
         Key(name="notify", kind=names(), required=True, example="[ops]",
-            doc="The channels that are told."),
+            doc="The channels to notify."),
     )  # fmt: skip
     item = record(keys, Alert)
     return list_of(item, "a list of {pattern, notify}", "list of {pattern, notify}")

@@ -1,7 +1,7 @@
 """docs/task-file.md, made from the table of keys: `python -m torch.taskfile.docs`.
 
-Owns the page's words around the tables; what a key is stands in keys.py alone, in which order
-the keys of a task are shown in groups.py.
+Owns the text around the tables. Only keys.py says what a key is, and only groups.py in which
+order the keys of a task are shown.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch.taskfile.kinds import Key
 _HEAD = """\
 # The task file
 
-One YAML file names every task of a fleet and the hosts it belongs to. Every host gets the same
-file and runs its own part. This page is generated from the program by `make docs`.
+One YAML file contains every task of a fleet and the hosts it belongs to. Every host gets the same
+file and runs only its own tasks. This page is generated from the program by `make docs`.
 
 ```yaml
 version: 1
@@ -40,11 +40,12 @@ tasks:
     type: daemon
     command: [./consume, --queue, feed]
     cwd: /srv/feed
-    max: 3                        # three are kept alive
+    max: 3                        # three runs are kept running
 ```
 
-`torch check FILE` reports every problem at once, with line, column and the nearest right word.
-`torch schema` prints a JSON Schema for editors; put beside the file, its first line can name it:
+`torch check FILE` reports all problems together, each with line and column; for a misspelt word it
+suggests the nearest known one. `torch schema` prints a JSON Schema for editors. If you store it
+beside the task file, name it in the first line of the task file:
 `# yaml-language-server: $schema=tasks.schema.json`.
 """
 
@@ -52,72 +53,75 @@ _TAIL = """\
 ## Schedules
 
 Six fields are second, minute, hour, day, month, weekday; five are classic cron at second 0.
-`*`, lists `1,15`, ranges `1-5`, steps `*/5` and `10-50/10`, names `jan`, `mon-fri` in any case;
-`0` and `7` are both Sunday; `?` stands for `*` in day and weekday.
+A field is `*`, a value, a list `1,15`, a range `1-5`, or a step `*/5` or `10-50/10`. Months and
+weekdays have names, `jan` or `mon-fri`, in any case. `0` and `7` are both Sunday. In day and
+weekday, `?` means `*`.
 
 | form | where | meaning |
 |---|---|---|
-| `L`, `L-3` | day | last day of the month; the third before it |
+| `L`, `L-3` | day | last day of the month; three days before it |
 | `15W`, `LW` | day | the weekday nearest to the 15th; the last weekday |
 | `5L`, `5#2` | weekday | last Friday; second Friday of the month |
-| `H`, `H/15`, `H(0-29)` | any field | a stable value from the task's name, so that tasks spread |
+| `H`, `H/15`, `H(0-29)` | any field | a value derived from the task's name, so that tasks spread |
 | `@hourly @daily @midnight @weekly @monthly @yearly @annually` | whole | as cron has them |
 | `@reboot` | whole | once per boot of the host |
-| `@every 90s` | whole | every 90 seconds since the epoch: all hosts agree |
+| `@every 90s` | whole | every 90 seconds, counted from 1970: at the same instants on all hosts |
 
-Day and weekday both restricted: either matches. A field that begins with `*` is not a
-restriction. An expression that can never fire is refused. The daylight-saving rule and the rest
-of the behaviour are in [semantics.md](semantics.md).
+If both day and weekday are restricted, a date that matches either of them fires. A field that
+begins with `*` is not a restriction. An expression that can never fire is refused. The
+daylight-saving rule and all other behaviour are in [semantics.md](semantics.md).
 
 ## Placement
 
-An entry of `hosts` is an address, a network such as `10.0.4.0/24`, or a group; `!` before it
-excludes. Order does not matter and exclusion wins; a list of nothing but exclusions means
-everyone else; without `hosts` every host owns the task. Entries are matched against every
-address of a host that is not a loopback address, or against the one given by `--address`.
+An entry of `hosts` is an address, a network such as `10.0.4.0/24`, or a group; an entry after `!`
+is excluded. The order does not matter, and an exclusion always takes precedence. A list of
+exclusions only means all other hosts. Without `hosts` every host owns the task. Entries are
+matched against all addresses of a host except loopback addresses, or, with `--address`, against
+that address only.
 
 ## Channels
 
-`notify` names the ways to tell people. A channel is one of:
+`notify` defines the channels by which Torch notifies people. A channel is one of:
 
-| way | written | what is done |
+| way | written | what Torch does |
 |---|---|---|
 | webhook | `{webhook: "https://chat.example/hook"}` | one POST of a CloudEvent 1.0 |
-| exec | `{exec: 'logger -t torch "$TORCH_MESSAGE_TITLE"'}` | a command reads the event |
-| apprise | `{apprise: "mailtos://user:password@mail.example"}` | mail, chat, phones |
+| exec | `{exec: 'logger -t torch "$TORCH_MESSAGE_TITLE"'}` | runs a command that reads the event |
+| apprise | `{apprise: "mailtos://user:password@mail.example"}` | mail, chat or phone messages |
 | apprise | `"mailtos://user:password@mail.example"` | the same, shorter |
-| either | `{webhook: {file: /etc/torch/ops.url}}` | the URL stands in a file; so with `apprise` |
+| both | `{webhook: {file: /etc/torch/ops.url}}` | reads the URL from a file; also for `apprise` |
 
-A URL is mostly a secret, and this file is in git: the file of a URL is the place for it. It must
-be a regular file of root or the service's user, not a symlink and closed to group and others
-(`chmod 600`); its first line that is not empty and does not begin with `#` is the URL. It is
-read each time something is sent. The URLs of apprise are listed in
-[its documentation](https://github.com/caronc/apprise). `torch notify test CHANNEL` tries a channel;
-[alerts.md](alerts.md#channels) says what is sent and what counts as delivered.
+Most of these URLs are secrets, and the task file is usually in git, so keep the URL in a file of
+its own. That file must be a regular file of root or the service's user, not a symlink, and not
+accessible to group and others (`chmod 600`). Its first line that is not empty and does not begin
+with `#` is the URL. Torch reads it each time it sends a message. The URLs of apprise are listed in
+[its documentation](https://github.com/caronc/apprise). `torch notify test CHANNEL` tests a
+channel; [alerts.md](alerts.md#channels) says what is sent and what counts as delivered.
 
 ## Values
 
 - Durations are whole numbers with a unit each, larger units first: `500ms 30s 5m 1h30m 2d`.
 - Sizes have a unit: `64KiB 16MiB 1GB`.
-- Values keep the type they look like in YAML 1.2. `yes`, `010`, `12:30:45`, `1_000` and
-  `2026-11-21` are text, and are never turned into something else; where text is wanted and a
-  number, a boolean or something that looks like one is written, the error says to quote it.
+- Values have their YAML 1.2 type. `yes`, `010`, `12:30:45`, `1_000` and `2026-11-21` are text and
+  are never converted. If a key requires text and its value is a number, a boolean or looks like
+  one, the error says to quote it.
 - Duplicate keys, unknown keys, tags, second documents and git's conflict markers are errors.
-- Anchors, aliases and merge keys (`<<`) are allowed, within a budget of expanded nodes.
+- Anchors, aliases and merge keys (`<<`) are allowed, up to a number of expanded values (see
+  Limits).
 - A key of a task replaces the key in `defaults` as a whole.
 
 ## Limits
 
 8 MiB for the file, 20 000 tasks, depth 20, 128 KiB for a command or a value, 1 KiB for an
-expression, 50 expressions a task and 30 000 a file. Aliases, merges and `defaults` count each
-time they are used, towards 1 000 000 values a file. Each limit has its own message.
+expression, 50 expressions per task and 30 000 per file, 1 000 000 values per file. Aliases, merges
+and `defaults` count as values each time they are used. Each limit has its own message.
 
-## Who may write it
+## Owner and permissions
 
-The file decides what the service's user runs, so it is opened as cron opens a crontab: a regular
-file, owned by root or the service's user, not writable by others nor by a group with other
-members in it; the same holds for its directory (sticky directories excepted) and for symlinks on
-the way to it. A second hard link is a warning.
+The file decides which commands the service's user runs, so Torch checks it as cron checks a
+crontab. It must be a regular file, owned by root or the service's user, and not writable by others
+or by a group with other members. The same is required of its directory (except sticky directories)
+and of symlinks on its path. A second hard link gives a warning.
 """
 
 
@@ -128,8 +132,8 @@ def task_file_markdown() -> str:
         "## Keys of the file\n",
         *_table(key for key in FILE_KEYS.values()),
         "\n## Keys of a task\n",
-        "`name`, `command` and, but for daemon tasks, `schedule` are required. All others have a "
-        "default.\n",
+        "`name`, `command` and, except for daemon tasks, `schedule` are required. All other keys "
+        "have a default.\n",
         *(f"- [{group.heading}](#{_anchor(group.heading)}): {_listed(group)}" for group in GROUPS),
         *_groups(),
         "",

@@ -37,7 +37,8 @@ FILE_KEYS: dict[str, Key] = {
             kind=_part("mapping of task keys", "defaults"),
             shown="none",
             example="{timezone: Asia/Shanghai}",
-            doc="Any key of a task but `name`; a task's own key wins, as a whole.",
+            doc="Any key of a task except `name`. A key that a task sets replaces the default as "
+            "a whole.",
         ),
         Key(
             name="notify",
@@ -45,14 +46,14 @@ FILE_KEYS: dict[str, Key] = {
             shown="none",
             example='{ops: {webhook: "https://chat.example/hook"}}',
             doc="Named channels: an apprise URL, `{webhook: URL}`, `{apprise: URL}` or "
-            "`{exec: command}`; `{file: PATH}` in place of a URL names a file that holds it.",
+            "`{exec: command}`; `{file: PATH}` instead of a URL names a file that contains it.",
         ),
         Key(
             name="tasks",
             kind=_part("list of tasks", "tasks"),
             required=True,
             shown="required",
-            doc="The tasks, in the order in which those due together start.",
+            doc="The tasks. Those that are due together start in this order.",
         ),
     )
 }

@@ -54,13 +54,13 @@ class _Check:
         if task.nice is not None and task.nice < 0 and os.geteuid() != 0:
             self._add(task, "nice", "'nice' below 0 needs a service that runs as root")
         if task.cwd is not None and not _is_directory(task.cwd):
-            why = "is no directory" if os.path.exists(task.cwd) else "does not exist"
+            why = "is not a directory" if os.path.exists(task.cwd) else "does not exist"
             self._add(task, "cwd", f"'cwd': {quoted(task.cwd)} {why} on this host", _hint(task))
         if task.shell is not None and not _is_program(task.shell):
             self._add(
                 task,
                 "shell",
-                f"'shell': {quoted(task.shell)} is no program on this host",
+                f"'shell': {quoted(task.shell)} is not a program on this host",
                 _hint(task),
             )
         if task.env_file is not None:
@@ -87,7 +87,7 @@ class _Check:
 
     def _env_file(self, task: Task, path: str) -> None:
         if doubt := _env_file_doubt(path):
-            hint = f"no run starts before it is mended: chmod 600 {visible(path)}"
+            hint = f"no run starts until this is fixed: chmod 600 {visible(path)}"
             self._add(task, "env_file", f"'env_file': {quoted(path)} {doubt}", hint, warning=True)
 
     def _command(self, task: Task) -> None:
@@ -108,7 +108,7 @@ class _Check:
 
 def _hint(task: Task) -> str:
     where = "" if task.hosts else "; without 'hosts' it runs on every host"
-    return f"mend the key, or give the task 'hosts' that have it{where}"
+    return f"fix the key, or limit 'hosts' to hosts that have it{where}"
 
 
 # Cached for one reading: the child that checks lives no longer than that. A process that lives

@@ -35,8 +35,8 @@ def _check_entry(text: str, at: int, out: Collector, key: str) -> bool:
     if wanted in out.groups:
         return True
     if not wanted or wanted[0] in "! ":
-        hint = 'an address, a network or a group follows the ! at once: "!10.0.1.12"'
-        out.error(at, key, f"'{key}' has the entry {quoted(text)}", hint)
+        hint = 'write an address, a network or a group directly after the !: "!10.0.1.12"'
+        out.error(at, key, f"'{key}' has the invalid entry {quoted(text)}", hint)
         return False
     return _check_range(wanted, at, out, key)
 
@@ -49,7 +49,7 @@ def _check_range(text: str, at: int, out: Collector, key: str) -> bool:
         if message.endswith("nor a group"):
             near = or_nearest(text, tuple(out.groups)[:1000]) if out.errors < 100 else ""
             message += near
-            hint = "" if near else "name hosts by address, or define the group under 'groups'"
+            hint = "" if near else "use an address, or define the group under 'groups'"
         out.error(at, key, f"'{key}': {message}", hint)
         return False
     if reason := placement.never_matches(entry):
@@ -77,7 +77,7 @@ def _read_groups(node: Node, out: Collector, key: str) -> dict[str, tuple[str, .
     found = {}
     for group, (place, value) in node.entries.items():
         if not placement.GROUP_NAME.fullmatch(group):
-            hint = "a letter, then letters, digits, '.', '_' and '-', up to 64"
+            hint = "up to 64 letters, digits, '.', '_' and '-', beginning with a letter"
             out.error(place.at, key, f"bad group name {quoted(group)}", hint)
         else:
             is_text(place, out, key, group)
@@ -87,7 +87,7 @@ def _read_groups(node: Node, out: Collector, key: str) -> dict[str, tuple[str, .
 
 def _members(node: Node, out: Collector, group: str) -> tuple[str, ...]:
     if isinstance(node, Sequence) and not node.items:
-        hint = "a task with hosts of this group alone runs nowhere"
+        hint = "a task whose 'hosts' is only this group runs on no host"
         out.warn(node.at, "groups", f"the group {quoted(group)} is empty", hint)
         return ()
     found = []
@@ -96,15 +96,13 @@ def _members(node: Node, out: Collector, group: str) -> tuple[str, ...]:
         if text is None:
             continue
         if text[0] == "!":
-            hint = "exclude in a task's 'hosts' instead"
+            hint = "write the exclusion in the 'hosts' of a task instead"
             out.error(
                 each.at, "groups", f"the group {quoted(group)} excludes {quoted(text[1:])}", hint
             )
         elif placement.GROUP_NAME.fullmatch(text) and ":" not in text:
-            hint = "groups hold addresses and networks, no names and no other groups"
-            out.error(
-                each.at, "groups", f"the group {quoted(group)} holds the name {quoted(text)}", hint
-            )
+            hint = "a group contains addresses and networks, not names or other groups"
+            out.error(each.at, "groups", f"the group {quoted(group)} contains {quoted(text)}", hint)
         elif _check_range(text, each.at, out, "groups"):
             found.append(text)
     return tuple(found)

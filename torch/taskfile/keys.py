@@ -32,7 +32,7 @@ TASK_KEYS: dict[str, Key] = {
             required=True,
             shown="required",
             example="/usr/sbin/logrotate /etc/logrotate.conf",
-            doc="Text is run by the shell; a list is run as it is, without a shell.",
+            doc="Text is run by the shell; a list is run directly, without a shell.",
         ),
         Key(
             name="schedule",
@@ -42,15 +42,15 @@ TASK_KEYS: dict[str, Key] = {
             shown="required for cron tasks",
             example='"30 3 * * *"',
             doc="When it fires: six fields (second minute hour day month weekday), five "
-            "(classic cron, at second 0), a macro such as `@daily`, or `@every 90s`. Of a "
-            "list, each fires.",
+            "(classic cron, at second 0), a macro such as `@daily`, or `@every 90s`. Each "
+            "entry of a list fires.",
         ),
         Key(
             name="type",
             kind=choice(TaskType),
             default=TaskType.CRON,
             example="cron",
-            doc="`cron` fires at times; `daemon` is kept alive.",
+            doc="`cron`: runs at the times of its schedule; `daemon`: is kept running.",
         ),
         Key(
             name="hosts",
@@ -65,7 +65,8 @@ TASK_KEYS: dict[str, Key] = {
             kind=whole(1, 10_000),
             default=1,
             example="1",
-            doc="Most live runs on one host; of a daemon task, how many are kept alive.",
+            doc="Largest number of active runs on one host; for a daemon task, the number of "
+            "runs that are kept running.",
         ),
         Key(
             name="overlap",
@@ -73,8 +74,9 @@ TASK_KEYS: dict[str, Key] = {
             default=Overlap.SKIP,
             only=_CRON,
             example="skip",
-            doc="What a fire does when `max` runs are live: `skip` it, `queue` it (at most "
-            "one waits), or `replace` the oldest run.",
+            doc="What happens to a scheduled run that is due while `max` runs are active. `skip`: "
+            "it is skipped; `queue`: it is queued, at most one; `replace`: the oldest run is "
+            "stopped, then this one starts.",
         ),
         Key(
             name="catch_up",
@@ -82,9 +84,9 @@ TASK_KEYS: dict[str, Key] = {
             default=CatchUp.NONE,
             only=_CRON,
             example="last",
-            doc="What becomes of fires later than `start_within`: recorded as missed "
-            "(`none`), the newest started once (`last`), or each in turn, at most 100 "
-            "(`all`).",
+            doc="What happens to scheduled runs that are later than `start_within`: they are "
+            "recorded as missed (`none`), the newest is started once (`last`), or each is "
+            "started in turn, at most 100 (`all`).",
         ),
         Key(
             name="start_within",
@@ -92,15 +94,15 @@ TASK_KEYS: dict[str, Key] = {
             default=60.0,
             only=_CRON,
             example="1m",
-            doc="A fire that can still start within this time starts, late (of several the "
-            "newest); after it, it is a misfire.",
+            doc="Longest lateness at which a scheduled run still starts (of several the newest); "
+            "later is a misfire.",
         ),
         Key(
             name="timeout",
             kind=duration(0.1),
             shown="none",
             example="20m",
-            doc="SIGTERM to a run that lasts longer.",
+            doc="A run that takes longer is stopped: SIGTERM, and SIGKILL after `grace`.",
         ),
         Key(
             name="grace",
@@ -115,8 +117,8 @@ TASK_KEYS: dict[str, Key] = {
             only=_CRON,
             shown="no retries",
             example="{attempts: 3, delay: 30s, backoff: 2, max_delay: 10m}",
-            doc="Attempts after one that failed or timed out. A newer fire takes the place of one "
-            "that waits; runs by hand are not retried.",
+            doc="Further attempts after one that failed or timed out. The next scheduled run "
+            "cancels a pending retry; manual runs are not retried.",
         ),
         Key(
             name="restart",
@@ -125,7 +127,8 @@ TASK_KEYS: dict[str, Key] = {
             only=_DAEMON,
             shown="`{delay: 1s, max_delay: 1m, healthy_after: 10s}`",
             example="{delay: 1s, max_delay: 1m, healthy_after: 10s}",
-            doc="How a daemon task comes back; every exit restarts it, code 0 too.",
+            doc="How a daemon task is restarted; it is restarted after every exit, also with code "
+            "0.",
         ),
         Key(
             name="success_codes",
@@ -141,7 +144,7 @@ TASK_KEYS: dict[str, Key] = {
             only=_CRON,
             shown="the host's",
             example="Asia/Shanghai",
-            doc="Zone in which `schedule` is read.",
+            doc="Time zone of `schedule`.",
         ),
         Key(
             name="jitter",
@@ -149,15 +152,15 @@ TASK_KEYS: dict[str, Key] = {
             default=0.0,
             only=_CRON,
             example="30s",
-            doc="Stable spread of the start over this time, from task, host and fire time; at "
-            "most 1d. The fire time stays as it is.",
+            doc="Delays the start by a part of this time, which depends on task, host and fire "
+            "time and is always the same for these; at most 1d. The fire time does not change.",
         ),
         Key(
             name="user",
             kind=rules.account("user"),
             shown="the service's",
             example="www-data",
-            doc="User who runs it, with that user's groups and no new privileges. Needs a "
+            doc="User that runs it, with that user's groups and no new privileges. Requires a "
             "service that runs as root.",
         ),
         Key(
@@ -165,15 +168,15 @@ TASK_KEYS: dict[str, Key] = {
             kind=rules.account("group"),
             shown="the user's",
             example="adm",
-            doc="Group it runs under.",
+            doc="Group that runs it.",
         ),
         Key(
             name="privileges",
             kind=choice(Privileges),
             default=Privileges.DROP,
             example="keep",
-            doc="`keep`: a set-uid program that a task with `user` runs, such as sudo or a mailer, "
-            "has its effect. `drop`: it has none (no_new_privs).",
+            doc="For a task with `user`. `keep`: set-uid programs that it runs, such as sudo or a "
+            "mailer, have their effect. `drop`: they have none (no_new_privs).",
         ),
         Key(
             name="cwd",
@@ -194,14 +197,15 @@ TASK_KEYS: dict[str, Key] = {
             kind=whole(-20, 19),
             shown="the service's",
             example="10",
-            doc="Processor priority, -20 first, 19 last; below the service's own needs root.",
+            doc="Processor priority from -20 (highest) to 19 (lowest); a value below that of the "
+            "service requires root.",
         ),
         Key(
             name="shell",
             kind=rules.path(),
             shown="`/bin/sh`",
             example="/bin/bash",
-            doc="Program that reads `command` where that is text, called with -c.",
+            doc="Program that runs `command`, with -c, if it is text.",
         ),
         Key(
             name="env",
@@ -209,7 +213,7 @@ TASK_KEYS: dict[str, Key] = {
             default=(),
             shown="none",
             example="{TZ: UTC}",
-            doc="Environment variables, on top of PATH, HOME, LANG, USER, LOGNAME and SHELL.",
+            doc="Environment variables, in addition to PATH, HOME, LANG, USER, LOGNAME and SHELL.",
         ),
         Key(
             name="env_file",
@@ -217,14 +221,14 @@ TASK_KEYS: dict[str, Key] = {
             shown="none",
             example="/etc/torch/feed.env",
             doc="File of NAME=value lines, mode 0600, read at each start: the place for "
-            "secrets. `env` wins.",
+            "secrets. A variable that `env` sets too has the value in `env`.",
         ),
         Key(
             name="enabled",
             kind=boolean(),
             default=True,
             example="true",
-            doc="`false` keeps the task in the file and starts nothing.",
+            doc="`false`: the task stays in the file and is not scheduled.",
         ),
         Key(
             name="description",
@@ -232,7 +236,7 @@ TASK_KEYS: dict[str, Key] = {
             default="",
             shown="none",
             example="Rotates what is in /etc/logrotate.d",
-            doc="What it is for; shown wherever the task is shown.",
+            doc="The purpose of the task; shown wherever the task is shown.",
         ),
         Key(
             name="owner",
@@ -248,7 +252,7 @@ TASK_KEYS: dict[str, Key] = {
             default=(),
             shown="none",
             example="{team: feed}",
-            doc="Names and values to find tasks by.",
+            doc="Names and values by which tasks can be selected.",
         ),
         Key(
             name="output",
@@ -256,7 +260,7 @@ TASK_KEYS: dict[str, Key] = {
             default=Output(),
             shown="`{keep: 50, max_size: 16MiB, via: pipe}`",
             example="{keep: 50, max_size: 16MiB}",
-            doc="What is kept of the output.",
+            doc="How much output is kept, and how it is written.",
         ),
         *ALERT_KEYS,
     )

@@ -103,7 +103,7 @@ def read_text(
         wrong(node, out, key, wanted)
         return None
     if "\0" in text:
-        message = f"'{visible(key)}' has a NUL character, which no program can be given"
+        message = f"'{visible(key)}' contains a NUL character, which no program can receive"
         out.error(node.at, top(key), message)
         return None
     if len(text) * 4 >= VALUE_LIMIT and len(text.encode()) >= VALUE_LIMIT:
@@ -111,7 +111,7 @@ def read_text(
             node.at,
             top(key),
             f"'{visible(key)}' is longer than {VALUE_LIMIT // 1024} KiB, "
-            "the most a program can be given",
+            "the most that a program can receive",
             "put it in a file",
         )
         return None
@@ -128,8 +128,8 @@ def text(wanted: str = "a string", *, lines: bool = False, empty: bool = False) 
             out.error(
                 node.at,
                 key,
-                f"'{key}' has a control character, {visible(found.group())}",
-                "it is shown in terminals and pages; remove it",
+                f"'{key}' contains a control character, {visible(found.group())}",
+                "remove it; this text is shown on terminals",
             )
         return value
 

@@ -29,6 +29,6 @@ def warn(schedule: tuple[Expression, ...], places: tuple[int, ...], out: Collect
         out.warn(
             at, "schedule",
             f"'schedule' {quoted(text)} has six fields, so it fires {expression.describe()}",
-            f"five fields begin at the minute: '{five}' is {meant}; "
-            f"if every hour is meant, write it 0-23",
+            f"with five fields, '{five}' fires {meant}; "
+            f"if you mean every hour, write 0-23 for it",
         )  # fmt: skip

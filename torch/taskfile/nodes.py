@@ -133,8 +133,8 @@ class _Builder:
             self.key = ""
             self._stop(
                 _at(event),
-                "a second document begins here; a task file is one document",
-                "remove the line ---, or what follows it",
+                "a second document begins here; a task file must be one document",
+                "remove the line ---, or everything after it",
             )
         return root
 
@@ -216,7 +216,7 @@ class _Builder:
                 self._out.error(
                     key.at,
                     name,
-                    f"the key {quoted(name)} stands here twice, first in line {first}",
+                    f"the key {quoted(name)} is set twice, first in line {first}",
                     "keep one of them",
                 )
             elif len(entries) >= ENTRIES:
@@ -248,7 +248,7 @@ class _Builder:
                     node.entries.setdefault(name, entry)
             else:
                 self._out.error(
-                    key.at, "<<", "'<<' merges mappings, and this is none", "write <<: *anchor"
+                    key.at, "<<", "the value of '<<' must be a mapping", "write <<: *anchor"
                 )
 
     def _alias(self, event: Any) -> Node:
@@ -265,7 +265,7 @@ class _Builder:
         known = self._anchors[name]
         if known is None:
             inside = f" ({quoted(self.key)})" if self.key else ""
-            self._stop(at, f"the alias *{name[:40]} stands inside what it names{inside}")
+            self._stop(at, f"the alias *{name[:40]} is used inside its own anchor{inside}")
         self._spend(known[1], at)
         return known[0]
 
@@ -278,7 +278,7 @@ class _Builder:
         self._out.spoil(
             at,
             self.key,
-            f"the tag {quoted(written)} is not allowed; a task file has no tags",
+            f"the tag {quoted(written)} is not allowed; a task file must not have tags",
             "remove it" if standard else f'if it is meant as text, put it in quotes: "{as_text}"',
         )
 
@@ -290,7 +290,7 @@ class _Builder:
     def _over_budget(self, at: int) -> NoReturn:
         self._stop(
             at,
-            f"the file grows beyond {spaced(BUDGET)} values here, aliases expanded",
+            f"the file has more than {spaced(BUDGET)} values, with aliases expanded",
             "split the file, or use fewer aliases",
         )
 

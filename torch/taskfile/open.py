@@ -75,7 +75,7 @@ def read_task_file(path: str) -> Opened:
         except OSError as error:
             _refuse_unreadable(path, error)
         except ValueError:  # a NUL or half a character in it
-            _refuse(path, "has a name that no file can have")
+            _refuse(path, "has a name that is not valid for a file")
     return _refuse(
         path, "keeps changing while it is read", "write a new file and rename it over this one"
     )
@@ -97,7 +97,7 @@ def _read(path: str) -> Opened:
             _refuse(
                 path,
                 f"is larger than {LIMIT // 2**20} MiB ({opened.st_size} bytes)",
-                "split it; a task file names tasks, their data belongs elsewhere",
+                "split it, and keep the data of tasks in other files",
             )
         # A clock tick can hide a write from mtime, so the bytes themselves are compared too.
         data = _read_all(fd)
@@ -135,7 +135,7 @@ def _resolve(path: str) -> str:
         if link and found.st_uid not in _trusted():
             _refuse(
                 path,
-                f"is reached through the symlink {here} of {_user(found.st_uid)}",
+                f"is reached through the symlink {here}, which belongs to {_user(found.st_uid)}",
                 f"remove it, or: chown -h {_self()} {here}",
             )
 
@@ -156,7 +156,7 @@ def _check_file(path: str, found: os.stat_result, fd: int) -> None:
     if _is_read_only(fd):
         return
     if found.st_mode & stat.S_IWOTH:
-        _refuse(path, "is writable by everybody", f"chmod go-w {path}")
+        _refuse(path, "is writable by all users", f"chmod go-w {path}")
     if found.st_mode & stat.S_IWGRP and (group := _foreign_group(found.st_gid, fd)):
         _refuse(path, f"is writable by {group}", f"chmod g-w {path}")
 
@@ -166,16 +166,15 @@ def _check_directory(path: str, directory: str) -> None:
     if found.st_uid not in _trusted():
         owner = _user(found.st_uid)
         hint = f"chown {_self()} {directory}, or keep the task file elsewhere"
-        _refuse(path, f"lies in the directory {directory} of {owner}", hint)
+        _refuse(path, f"is in the directory {directory}, which belongs to {owner}", hint)
     if found.st_mode & stat.S_ISVTX or _is_read_only(directory):
         return
     if found.st_mode & stat.S_IWOTH:
-        who = "everybody"
+        who = "all users"
     elif not (found.st_mode & stat.S_IWGRP and (who := _foreign_group(found.st_gid, directory))):
         return
-    _refuse(
-        path, f"lies in the directory {directory}, writable by {who}", f"chmod go-w {directory}"
-    )
+    message = f"is in the directory {directory}, which is writable by {who}"
+    _refuse(path, message, f"chmod go-w {directory}")
 
 
 def _is_read_only(place: int | str) -> bool:
@@ -189,7 +188,7 @@ def _trusted() -> tuple[int, int]:
 def _foreign_group(gid: int, place: int | str) -> str:
     """Who else may write by way of the group, or '' for a private group of a trusted user."""
     if _has_acl(place):
-        return "those in its access control list"
+        return "the users in its access control list"
     users = [_passwd(uid) for uid in _trusted()]
     own = {user.pw_gid for user in users if user}
     names = {user.pw_name for user in users if user}
@@ -202,7 +201,7 @@ def _foreign_group(gid: int, place: int | str) -> str:
         return called
     others = set(group.gr_mem) | {each.pw_name for each in pwd.getpwall() if each.pw_gid == gid}
     others -= names
-    return f"{called}, and {min(others)} is in it" if others else ""
+    return f"{called}, of which {min(others)} is a member" if others else ""
 
 
 def _has_acl(place: int | str) -> bool:
@@ -215,11 +214,11 @@ def _has_acl(place: int | str) -> bool:
 
 def _doubts(path: str, found: os.stat_result, save: Save) -> Iterator[Problem]:
     if found.st_nlink > 1:
-        message = f"has {found.st_nlink} hard links: a change under its other name changes it here"
+        message = f"has {found.st_nlink} hard links: a change of one changes the others too"
         hint = f"cp {path} {path}.new && mv {path}.new {path}"
         yield _problem(path, message, hint, warning=True)
     if not save.ends:
-        message = "has no line end after its last line: a text that was cut off looks the same"
+        message = "has no line end after its last line, so it may be cut off"
         yield _problem(path, message, f"echo >>{path}", warning=True)
 
 
@@ -230,11 +229,9 @@ def _refuse_unreadable(path: str, error: OSError) -> NoReturn:
             message, hint = "is a symlink to a file that does not exist", f"see ls -l {path}"
         raise Missing((_problem(path, message, hint),))
     if error.errno in (errno.EACCES, errno.EPERM):
-        _refuse(
-            path, f"may not be read by {_user(os.geteuid())}", "check its mode and its directories'"
-        )
+        _refuse(path, f"cannot be read by {_user(os.geteuid())}", "check the modes of its path")
     if error.errno == errno.ELOOP:
-        _refuse(path, "is a loop of symlinks", "mend the links")
+        _refuse(path, "is in a loop of symlinks", "fix the links")
     _refuse(path, f"cannot be read: {error.strerror}")
 
 

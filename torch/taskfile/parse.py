@@ -127,10 +127,10 @@ def _uncollected() -> Iterator[None]:
 
 def _read(root: nodes.Node | None, out: Collector, builder: Builder) -> None:
     if root is None:
-        out.error(-1, "tasks", "the file is empty", "a file without tasks says: tasks: []")
+        out.error(-1, "tasks", "the file is empty", "for a file without tasks, write: tasks: []")
         return
     if not isinstance(root, nodes.Mapping):
-        hint = "its top level is a mapping, and its tasks are a list under the key 'tasks'"
+        hint = "write the tasks as a list under the key 'tasks'"
         wrong(root, out, "the file", "a mapping with the key 'tasks'", hint)
         return
     for name, (key, _) in root.entries.items():
@@ -153,10 +153,13 @@ def _read_tasks(root: nodes.Mapping, out: Collector, builder: Builder) -> None:
     tasks = root.get("tasks")
     if tasks is None:
         out.error(
-            root.at, "tasks", "the file has no 'tasks'", "a file without tasks says: tasks: []"
+            root.at,
+            "tasks",
+            "the file has no 'tasks'",
+            "for a file without tasks, write: tasks: []",
         )
     elif not isinstance(tasks, nodes.Sequence):
-        hint = "each task begins with '- name: …'" if isinstance(tasks, nodes.Mapping) else ""
+        hint = "begin each task with '- name: …'" if isinstance(tasks, nodes.Mapping) else ""
         wrong(tasks, out, "tasks", "a list of tasks", hint)
     else:
         for node in tasks.items:

@@ -44,14 +44,16 @@ def warn(
     period = shortest(schedule)
     if period is None:
         return
-    fires = f"the schedule fires every {write_seconds(period)} at its shortest"
+    shortest_period = f"the shortest period of the schedule is {write_seconds(period)}"
     if jitter > period:
         out.warn(
-            places["jitter"], "jitter", f"'jitter' is {write_seconds(jitter)}, and {fires}",
-            "a start may come after the next one; keep it below the period",
+            places["jitter"], "jitter",
+            f"'jitter' is {write_seconds(jitter)}, and {shortest_period}",
+            "a run could start after the next one; make jitter shorter than the period",
         )  # fmt: skip
     if retry is not None and (wait := retry_delay(retry, retry.attempts)) >= period:
         out.warn(
-            places["retry"], "retry", f"'retry' waits up to {write_seconds(wait)}, and {fires}",
-            "a newer fire takes the place of a retry that waits; shorten delay or max_delay",
+            places["retry"], "retry",
+            f"'retry' waits up to {write_seconds(wait)}, and {shortest_period}",
+            "the next scheduled run cancels a pending retry; shorten delay or max_delay",
         )  # fmt: skip

@@ -52,14 +52,14 @@ def read_range(text: str) -> Range:
         len(packed) == 16 and packed[0] == 0xFE and not slash and _ZONE.fullmatch(zone)
     ):
         raise BadEntry(
-            f"'{text}' has a bad zone",
-            "only a link-local IPv6 address names an interface: fe80::1%eth0",
+            f"'{text}' has an invalid zone",
+            "only a link-local IPv6 address can name an interface: fe80::1%eth0",
         )
     width = len(packed) * 8
     if slash and not (_PREFIX.fullmatch(prefix) and int(prefix) <= width):
         mask = "write the prefix length, such as /24" if "." in prefix else ""
         raise BadEntry(
-            f"'{text}' is no network: its prefix must be from /0 to /{width}",
+            f"'{text}' is not a network: its prefix must be from /0 to /{width}",
             mask or f"a single address needs no prefix: {host}",
         )
     free = width - int(prefix) if slash else 0
@@ -97,7 +97,7 @@ def _bad_address(text: str, host: str) -> BadEntry:
         parts = host.split(".")
         if len(parts) == 4 and any(len(part) > 1 and part[0] == "0" for part in parts):
             return BadEntry(
-                f"'{text}' has a leading zero, which some read as octal",
+                f"'{text}' has a leading zero, which some programs read as octal",
                 "write " + ".".join(str(int(part[:9])) for part in parts),
             )
         return BadEntry(f"'{text}' is not an IPv4 address", "four numbers from 0 to 255: 10.0.0.1")
@@ -112,12 +112,12 @@ def never_matches(entry: Range) -> str:
     """Why no host can have the address ('it is a loopback address'), or ''."""
     width, value, free, _ = entry
     if width == 4 and value >> 24 == 127:
-        return "every host has the loopback addresses, so they are not looked at"
+        return "every host has the loopback addresses, so Torch ignores them"
     if width == 16 and value == 1 and not free:
-        return "every host has the loopback address, so it is not looked at"
+        return "every host has the loopback address, so Torch ignores it"
     if width == 16 and 1 < value <= 0xFFFF_FFFF:
         inner = ipaddress.IPv4Address(value)
-        return f"it is an IPv4-compatible address, which no host has; {inner} needs no prefix"
+        return f"it is an IPv4-compatible address, which no host has; write {inner}"
     if not free and (value == 0 or value >> (width * 8 - (4 if width == 4 else 8)) in (0xE, 0xFF)):
         return "no host has the unspecified or a multicast address"
     return ""
@@ -194,7 +194,7 @@ def host_addresses(explicit: str | None = None) -> frozenset[Address]:
     if explicit is not None:
         width, _, free, _ = read_range(explicit)
         if free or "/" in explicit:
-            raise BadEntry(f"'{explicit}' is a network; one address is wanted")
+            raise BadEntry(f"'{explicit}' is a network; write a single address")
         address = ipaddress.ip_address(explicit)
         mapped = getattr(address, "ipv4_mapped", None)
         return frozenset({mapped if width == 4 and mapped else address})

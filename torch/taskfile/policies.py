@@ -16,28 +16,28 @@ RETRY = (
         kind=whole(1, 100),
         required=True,
         example="3",
-        doc="Attempts after the first one failed.",
+        doc="Number of attempts after the first one.",
     ),
     Key(
         name="delay",
         kind=duration(0),
         default=30.0,
         example="30s",
-        doc="Wait before the first of them.",
+        doc="Delay before the first retry.",
     ),
     Key(
         name="backoff",
         kind=number(1, 10),
         default=2.0,
         example="2",
-        doc="Each wait is this many times the one before.",
+        doc="Each further delay is this many times the previous one.",
     ),
     Key(
         name="max_delay",
         kind=duration(0),
         default=600.0,
         example="10m",
-        doc="The longest wait.",
+        doc="The longest delay.",
     ),
 )
 
@@ -47,21 +47,21 @@ RESTART = (
         kind=duration(0.1),
         default=1.0,
         example="1s",
-        doc="Wait before the first restart; it doubles with each exit.",
+        doc="Delay before the first restart; it doubles with each further early exit.",
     ),
     Key(
         name="max_delay",
         kind=duration(0.1),
         default=60.0,
         example="1m",
-        doc="The longest wait.",
+        doc="The longest delay.",
     ),
     Key(
         name="healthy_after",
         kind=duration(0.1),
         default=10.0,
         example="10s",
-        doc="A run that lives this long is healthy, and the wait begins anew.",
+        doc="A run that has been running for this time is healthy, and resets the delay.",
     ),
 )
 
@@ -71,14 +71,14 @@ OUTPUT = (
         kind=whole(1, 10_000),
         default=50,
         example="50",
-        doc="Output files kept of the task, one a run.",
+        doc="Number of output files to keep of the task; each run has one.",
     ),
     Key(
         name="max_size",
         kind=size(4096, 2**40),
         default=16 * 2**20,
         example="16MiB",
-        doc="Size of one file; of longer output the tail is kept.",
+        doc="Largest size of one file; of longer output, only the end is kept.",
     ),
     Key(
         name="via",
@@ -86,8 +86,8 @@ OUTPUT = (
         default=Via.PIPE,
         example="file",
         doc="`pipe`: Torch reads the output and writes the file; the task waits while 64 KiB are "
-        "unread. `file`: the task writes the file itself and never waits; then `>/dev/stderr` "
-        "truncates it, and output written after the command's end is not capped.",
+        "unread. `file`: the task writes the file itself and never waits; but `>/dev/stderr` in "
+        "the task truncates the file, and output after the command's end has no size limit.",
     ),
 )
 

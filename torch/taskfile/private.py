@@ -78,7 +78,7 @@ def _distrust(path: str, found: os.stat_result, place: int | str) -> str:
     if found.st_uid not in _trusted():
         return "it belongs to neither root nor the service's user"
     if found.st_mode & 0o077 and not _is_read_only(place):
-        return f"others may read it; chmod 600 {path}"
+        return f"others can read it; chmod 600 {path}"
     return ""
 
 
@@ -118,5 +118,5 @@ def why_not_private(path: str) -> str:
     if not stat.S_ISREG(found.st_mode):
         return "is not a regular file"
     if found.st_mode & 0o077 and not read_only:
-        return "is open to other users"
+        return "is accessible to other users"
     return "" if found.st_uid in _trusted() else "belongs to another user"

@@ -26,7 +26,7 @@ from torch.task import Alert, Output, Restart, Retry, Task
 from torch.taskfile.settling import Save
 from torch.zone import HostZone
 
-UPGRADED = "torch was upgraded, and this service is still the one before"
+UPGRADED = "torch was upgraded, and this service still runs the previous version"
 
 FRAME_TASKS = 200
 """Most tasks of a frame: about a millisecond to unpack."""

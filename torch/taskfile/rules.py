@@ -102,7 +102,7 @@ def timezone() -> Kind:
                 below = text.rpartition("zoneinfo/")[2].lstrip(":")
                 hint = f"use {below}" if is_zone(below) else hint
             elif text in ("localtime", "posixrules"):
-                what, hint = "a name is needed, not", f"without '{key}' it is the host's zone"
+                what, hint = "a name is needed, not", f"remove '{key}' to use the host's zone"
             elif len(text) <= 64 and is_rule(text):
                 what = "a name is needed, not the rule"
                 hint += "; only TZ of the whole service can be a rule"
@@ -123,12 +123,12 @@ def path() -> Kind:
         if text is None:
             return None
         if text[0] != "/":
-            hint = "~ and $NAME are not expanded here; write the path from / on"
+            hint = "~ and $NAME are not expanded; write the whole path, beginning with /"
             wrong(node, out, key, "an absolute path", hint)
         elif len(text.encode()) >= 4096:
             out.error(node.at, key, f"'{key}' is longer than a path can be (4095 bytes)")
         elif "\n" in text or not text.isprintable():
-            out.error(node.at, key, f"'{key}' has a control character: {quoted(text)}")
+            out.error(node.at, key, f"'{key}' contains a control character: {quoted(text)}")
         return text
 
     return Kind(says="absolute path", schema={"type": "string", "pattern": "^/"}, check=check)
@@ -143,7 +143,7 @@ def account(what: str) -> Kind:
 
     def check(node: Node, out: Collector, key: str) -> str | None:
         number = isinstance(node, Scalar) and scalars.kind(node) == "number"
-        hint = f"write the name, as in the host's list of {what}s" if number else ""
+        hint = f"write the name as in the host's list of {what}s" if number else ""
         text = read_text(node, out, key, f"the name of a {what}", hint=hint)
         if text is None:
             return None
@@ -190,7 +190,10 @@ def exit_codes() -> Kind:
 
     schema = {"type": "array", "items": one.schema, "minItems": 1}
     return Kind(
-        says="list of 0 to 255", schema=schema, check=check, write=lambda codes: str([*codes])
+        says="list of numbers from 0 to 255",
+        schema=schema,
+        check=check,
+        write=lambda codes: str([*codes]),
     )
 
 
@@ -201,8 +204,8 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}", re.ASCII)
 def environment() -> Kind:
     def bad(name: str) -> str:
         if not _ENV_NAME.fullmatch(name) or len(name) > 255:
-            return "is no name for a variable; letters, digits and _, not beginning with a digit"
-        return "is reserved: Torch sets TORCH_… itself" if name.startswith("TORCH_") else ""
+            return "is not a valid variable name: letters, digits and _, but not a digit first"
+        return "is reserved: Torch sets all TORCH_… variables" if name.startswith("TORCH_") else ""
 
     return _string_map("variables", bad, r"^(?!TORCH_)[A-Za-z_][A-Za-z0-9_]*$", lines=True)
 
@@ -211,7 +214,7 @@ def labels() -> Kind:
     def bad(name: str) -> str:
         if _LABEL.fullmatch(name):
             return ""
-        return "is no name for a label; up to 63 letters, digits, '.', '_', '/' and '-'"
+        return "is not a valid label name: up to 63 letters, digits, '.', '_', '/' and '-'"
 
     return _string_map("labels", bad, r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$", lines=False)
 
@@ -232,7 +235,7 @@ def _string_map(what: str, bad: Any, names: str, *, lines: bool) -> Kind:
                 is_text(place, out, key, name)
             text = read_text(value, out, f"{key}.{name}"[:80], empty=True)
             if text and not lines and not text.isprintable():
-                out.error(value.at, key, f"'{key}.{visible(name)}' has a control character")
+                out.error(value.at, key, f"'{key}.{visible(name)}' contains a control character")
             pairs.append((name, text or ""))
         return tuple(pairs)
 

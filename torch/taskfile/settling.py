@@ -57,15 +57,15 @@ def doubt(found: Save, before: Save | None, still: float) -> Doubt | None:
     if found.writer:
         return Doubt(
             message=WRITTEN.format(writer=found.writer),
-            hint="it is read when it is closed; to see who writes: fuser -v FILE",
+            hint="it will be loaded when it is closed; to list who has it open: fuser -v FILE",
         )
     if before is None or found.identity == before.identity:
         return None
     in_place = found.identity[:2] == before.identity[:2]
     if in_place and not found.is_known and still < UNKNOWN_FOR:
         return Doubt(
-            message="the task file was changed in place, and its writer cannot be seen from here",
-            hint=f"it is read when it has not changed for {UNKNOWN_FOR:g} s",
+            message="the task file was changed in place, and it cannot be known who has it open",
+            hint=f"it will be loaded when it has not changed for {UNKNOWN_FOR:g} s",
         )
     if found.ends or (still >= ENDLESS_FOR and not (in_place and before.ends)):
         return None
@@ -74,7 +74,7 @@ def doubt(found: Save, before: Save | None, still: float) -> Doubt | None:
         message = "the last line of the task file has no line end"
     return Doubt(
         message=f"{message}: it may be cut off",
-        hint="finish it, and end its last line with a line end",
+        hint="complete it, and add a line end to its last line",
         for_now=still < ENDLESS_FOR,
     )
 

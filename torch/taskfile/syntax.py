@@ -14,17 +14,17 @@ from torch.taskfile.problems import quoted
 
 _PROBLEMS: tuple[tuple[str, str, str], ...] = (
     ("did not find expected '-' indicator", "bad indentation: a '-' was expected here",
-     "indent the keys of a list's entry alike"),
+     "indent all keys of a list entry equally"),
     ("did not find expected key", "bad indentation, or a ':' is missing",
-     "indent keys of the same mapping alike"),
+     "indent all keys of a mapping equally"),
     ("mapping values are not allowed", "a ': ' is not allowed here",
-     "put text that holds ': ' in quotes, or mend the indentation"),
+     "put text that contains ': ' in quotes, or fix the indentation"),
     ("could not find expected ':'", "a ':' is missing after this key",
      "a key is written 'key: value'; text over several lines needs quotes or |"),
-    ("did not find expected ',' or '}'", "a ',' or '}' is missing", "close what { began"),
-    ("did not find expected ',' or ']'", "a ',' or ']' is missing", "close what [ began"),
+    ("did not find expected ',' or '}'", "a ',' or '}' is missing", "close each { with a }"),
+    ("did not find expected ',' or ']'", "a ',' or ']' is missing", "close each [ with a ]"),
     ("did not find expected <document start>", "there is more after the end of the document",
-     "a task file is one document; remove what follows"),
+     "a task file must be one document; remove the rest"),
     ("found unexpected end of stream", "a quote is opened and never closed",
      "close it with the same quote"),
     ("found unexpected document indicator", "a quote is opened and never closed",
@@ -33,12 +33,12 @@ _PROBLEMS: tuple[tuple[str, str, str], ...] = (
      "write \\\\ for a backslash, or use single quotes"),
     ("did not find expected hexdecimal number", "bad escape in double quotes",
      "\\x takes two hexadecimal digits, \\u four; or use single quotes"),
-    ("found invalid Unicode character escape code", "this escape is no Unicode character",
-     "surrogates (\\ud800 to \\udfff) are written as the one character they stand for"),
+    ("found invalid Unicode character escape code", "this escape is not a Unicode character",
+     "instead of two surrogates (\\ud800 to \\udfff), write the one character that they encode"),
     ("block sequence entries are not allowed", "a '-' is not allowed here",
      "begin the list on a line of its own"),
-    ("found a tab character", "a tab, where only spaces may indent", "indent with spaces"),
-    ("did not find expected alphabetic", "'&' and '*' are followed by a name",
+    ("found a tab character", "a tab in the indentation", "indent with spaces only"),
+    ("did not find expected alphabetic", "a name must follow '&' or '*'",
      "if it is meant as text, put it in quotes"),
     ("did not find expected node content", "a value is missing here", ""),
     ("did not find expected digit or '-'", "bad block text header",
@@ -49,7 +49,7 @@ _PROBLEMS: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 
 _INDICATORS = {
-    "\t": ("a tab, where only spaces may indent", "indent with spaces"),
+    "\t": ("a tab in the indentation", "indent with spaces only"),
     "@": ("text cannot begin with '@'", "put it in quotes"),
     "`": ("text cannot begin with '`'", "put it in quotes"),
     "%": ("text cannot begin with '%'", "put it in quotes"),
@@ -73,8 +73,8 @@ def _of_quote(scalar: Any, at: int) -> tuple[int, str, str] | None:
         message = f"this quote is not closed before the next one, in line {end.line + 1}"
         return _place(start), message, "close it where its text ends"
     twice = "; a ' inside '…' is written twice" if scalar.style == "'" else ""
-    hint = f"one quote too many, or one that is not closed{twice}"
-    return _place(start), "text goes on right after its closing quote", hint
+    hint = f"there is one quote too many, or one is not closed{twice}"
+    return _place(start), "text continues directly after its closing quote", hint
 
 
 def _explain(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
@@ -86,18 +86,18 @@ def _explain(error: yaml.YAMLError, text: str) -> tuple[int, str, str]:
     if "cannot start any token" in problem:
         character = text[mark.index : mark.index + 1]
         message, hint = _INDICATORS.get(
-            character, (f"{quoted(character)} cannot stand here", "put the text in quotes")
+            character, (f"{quoted(character)} is not allowed here", "put the text in quotes")
         )
         return _place(mark), message, hint
     if context_mark and "alphabetic" in problem and "alias" in str(error):
         hint = 'put the value in quotes: "*/5 * * * *"'
-        return _place(context_mark), "an unquoted * begins an alias, and no name follows", hint
+        return _place(context_mark), "an unquoted * begins an alias, but no name follows", hint
     if context_mark and "tag" in str(getattr(error, "context", "")):
         hint = 'if it is meant as text, put it in quotes: "!10.0.1.12"'
-        return _place(context_mark), "an unquoted ! begins a tag, and a task file has none", hint
+        return _place(context_mark), "an unquoted ! begins a tag, which is not allowed", hint
     for theirs, message, hint in _PROBLEMS:
         if problem.startswith(theirs):
-            # An open quote is found at the end of the file; the place to mend is its beginning.
+            # An open quote is found at the end of the file; the place to fix is its beginning.
             where = context_mark if "never closed" in message and context_mark else mark
             return _place(where), message, hint
     context = getattr(error, "context", None)

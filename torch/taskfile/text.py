@@ -54,7 +54,7 @@ def read_text(data: bytes, out: Collector) -> bool:
             _place(before, len(before)),
             "",
             f"the byte 0x{data[error.start]:02x} is not UTF-8",
-            "save the file as UTF-8; what stands here may be Latin-1 or a binary",
+            "save the file as UTF-8; it may be Latin-1 or a binary file",
         )
         return False
     _check_characters(out)
@@ -113,7 +113,7 @@ def _check_lines(out: Collector) -> None:
         out.error(
             _place(text, found_directive.start()),
             "",
-            "a line that begins with % is a YAML directive, and a task file has none",
+            "a line that begins with % is a YAML directive, which is not allowed",
             "remove the line",
         )
 

@@ -1,9 +1,9 @@
 """The logrotate snippet for torch.log.
 
-Owns the text. The service opens its log anew by itself when the file was moved away, with its
-next line; the signal makes that at once. While the lock is free no process is signalled, so
-a stale pid never is. logrotate runs as root, so the process must belong to the user who owns the
-lock file. The service itself limits the output files of tasks.
+Owns the text. If the log was moved away, the service opens it again with its next line; the
+signal makes it do so at once. While the lock is free no process is signalled, so a stale pid never
+is. logrotate runs as root, so the process must belong to the owner of the lock file. The service
+itself limits the output files of tasks.
 """
 
 from __future__ import annotations

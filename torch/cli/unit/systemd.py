@@ -1,6 +1,6 @@
-"""The systemd unit: which line stands in it, and why. The reasons stand in the unit itself.
+"""The systemd unit: its lines, with the reason for each as a comment of the unit.
 
-Owns the text. What it promises is tried on a real systemd; docs/operations.md says on which.
+Owns the text. It is tested on a real systemd; docs/operations.md says on which version.
 Must not know where the settings come from.
 """
 
@@ -19,7 +19,7 @@ _NOTIFY_RELOAD = 253
 _RESTART_STEPS = 254
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:,=+@")
 
-# systemd does not say to ExecStop= whether a restart follows; its list of what it is doing does.
+# systemd does not tell ExecStop= whether a restart follows; its list of jobs does.
 _KEEP = (
     'systemctl$user list-jobs --no-legend "$1" | grep -q " restart " || exit 0; shift; exec "$@"'
 )
@@ -28,7 +28,7 @@ _KEEP = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """What a unit is made from. `program` begins with an absolute path; `places` are the options
-    by which every command finds this service; `environment` what no option says."""
+    by which every command finds this service; `environment` is what has no option."""
 
     program: Sequence[str]
     settings: Settings
@@ -53,9 +53,9 @@ def text(unit: Unit) -> str:
         *_limits(unit),
         *_folders(unit),
         "",
-        "# No sandbox (NoNewPrivileges=, ProtectSystem=, PrivateTmp=, ...): whatever is set here",
-        "# holds for every task too, and a task may need sudo, /home or /tmp. A task is held in by",
-        "# its own user:. What all your tasks can bear: systemctl edit.",
+        "# No sandbox (NoNewPrivileges=, ProtectSystem=, PrivateTmp=, ...): it would also apply to",
+        "# every task, and a task may need sudo, /home or /tmp. To restrict a task, set its user:.",
+        "# If none of your tasks needs these, add the settings with systemctl edit.",
         "",
         "[Install]",
         f"WantedBy={'default.target' if unit.of_user else 'multi-user.target'}",
@@ -67,13 +67,13 @@ def _head(unit: Unit) -> Iterator[str]:
     yield "[Unit]"
     yield "Description=Torch, a cron for many hosts"
     if not unit.of_user:
-        yield "# The addresses of the host say which tasks are its own; its clock says when."
+        yield "# The addresses of the host decide which tasks it runs, and its clock decides when."
         yield "Wants=network-online.target"
         yield "After=network-online.target time-sync.target remote-fs.target nss-user-lookup.target"
     settings = unit.settings
     places = dict.fromkeys([settings.state_dir, settings.log_dir, settings.task_file])
     yield f"RequiresMountsFor={_words(list(places))}"
-    yield "# A host without its cron is worse than a log with many lines: never give up."
+    yield "# Never stop restarting: a long log is better than a host without cron."
     yield "StartLimitIntervalSec=0"
 
 
@@ -85,22 +85,22 @@ def _commands(unit: Unit) -> Iterator[str]:
         yield "Type=notify"
     for pair in unit.environment:
         yield f"Environment={_words([pair])}"
-    yield "# The log goes to torch.log, so that torch logs and logrotate find it; an error at the"
-    yield "# start goes to the journal."
+    yield "# The log is written to torch.log, where torch logs and logrotate find it. An error of"
+    yield "# the start is written to the journal."
     start = [*unit.program, "start", "--foreground", "--log-file", *unit.options]
     yield f"ExecStart={_words(start)}"
-    yield "# Fails, with the problems in the journal, when the file is refused."
+    yield "# If the task file is refused, this fails, and the problems are in the journal."
     yield f"ExecReload={_words([*unit.program, 'reload', *unit.places])}"
-    yield "# 'systemctl stop' ends what runs: SIGTERM follows this line, which then does nothing."
-    yield "# 'systemctl restart' touches no task: the runs are left to the next service."
+    yield "# 'systemctl stop' ends the active runs: ExecStop= then does nothing, and systemd sends"
+    yield "# SIGTERM. 'systemctl restart' keeps the active runs for the next service."
     script = _KEEP.replace("$user", " --user" if unit.of_user else "")
     keep = [*unit.program, "stop", "--keep-runs", *unit.places]
     yield f"ExecStop=-{_words(['/bin/sh', '-c', script, 'sh'])} %n {_words(keep)}"
 
 
 def _ending(unit: Unit) -> Iterator[str]:
-    yield "# Signals go to the service alone. When it dies, its tasks live on, and the service that"
-    yield "# is started next takes them over."
+    yield "# Signals are sent only to the service. If it is killed, its tasks keep running, and the"
+    yield "# next service adopts them."
     yield "KillMode=process"
     yield "Restart=on-failure"
     if unit.systemd >= _RESTART_STEPS:
@@ -109,9 +109,9 @@ def _ending(unit: Unit) -> Iterator[str]:
         yield "RestartMaxDelaySec=30s"
     else:
         yield "RestartSec=5s"
-    yield "# While it starts, or waits for the grace of a task, the service asks for more time by"
-    yield "# itself; these are for one that hangs. So is the watchdog, which ends it with SIGABRT:"
-    yield "# where it hung is then in the journal."
+    yield "# While it starts, or waits for the grace of a task, the service requests more time."
+    yield "# These limits end a service that hangs. So does the watchdog, with SIGABRT: the journal"
+    yield "# then shows where the service was hanging."
     yield "TimeoutStartSec=2min"
     yield "TimeoutStopSec=90s"
     yield "TimeoutAbortSec=10s"
@@ -119,12 +119,12 @@ def _ending(unit: Unit) -> Iterator[str]:
 
 
 def _limits(unit: Unit) -> Iterator[str]:
-    yield "# A task that runs out of memory, or has many processes, is not the end of all others."
+    yield "# A task that runs out of memory, or has many processes, must not stop the others."
     yield "# No OOMScoreAdjust=: tasks would inherit it."
     yield "OOMPolicy=continue"
     yield "TasksMax=infinity"
     if not unit.of_user:
-        yield "# The service takes the higher number for itself; tasks get the lower one."
+        yield "# The service raises its own limit to the higher number; tasks get the lower one."
         yield "LimitNOFILE=1024:524288"
 
 
@@ -134,7 +134,7 @@ def _folders(unit: Unit) -> Iterator[str]:
     yield ""
     yield "RuntimeDirectory=torch"
     yield "RuntimeDirectoryMode=0755"
-    yield "# The lock must stay the same file over a restart."
+    yield "# The lock file must be kept during a restart."
     yield "RuntimeDirectoryPreserve=yes"
     yield "StateDirectory=torch"
     yield "StateDirectoryMode=0700"
