@@ -31,7 +31,8 @@ def test_the_first_three_commands_print_what_the_readme_shows_and_json_what_is_n
     assert len(example.splitlines()) <= 8
     service.file.write_text(example)
     environ = service.environ() | {"TORCH_STATE_DIR": str(service.state)}
-    typed = re.findall(r"^\$ torch (.+)\n((?:(?!\$ ).*\n)*)", blocks("console")[0], re.MULTILINE)
+    (screen,) = [each for each in blocks("console") if "$ torch check" in each]
+    typed = re.findall(r"^\$ torch (.+)\n((?:(?!\$ ).*\n)*)", screen, re.MULTILINE)
     assert len(typed) == 3
     for words, shown in typed:
         if words == "status":
@@ -44,7 +45,7 @@ def test_the_first_three_commands_print_what_the_readme_shows_and_json_what_is_n
         assert told(done.stdout) == told(shown)
     status, (row, *_) = service.status(), service.json("runs")["runs"]
     page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8").split("## JSON\n")[1]
-    for keys, lead in ((status, "`torch status"), (status["tasks"][0], "Of each task"),
-                       (row, "Of each row")):  # fmt: skip
+    for keys, lead in ((status, "`torch status"), (status["tasks"][0], "Each task in"),
+                       (row, "Each record in")):  # fmt: skip
         named = {key for cell, *_ in table(page.split(lead)[1]) for key in cell.split(", ")}
         assert named == {f"`{key}`" for key in keys if key != "v"}, lead
