@@ -1,5 +1,5 @@
-"""Small things of Linux: timerfd, fallocate and prctl, which Python 3.11 has no names for, leases,
-and the descriptors that a started program inherits.
+"""Small things of Linux: timerfd, inotify, fallocate and prctl, which Python 3.11 has no names for,
+leases, and the descriptors that a started program inherits.
 
 Owns the foreign function calls; every error of theirs is an OSError with its errno.
 """
@@ -32,6 +32,10 @@ _FALLOC_PUNCH_HOLE = 2
 _FALLOC_COLLAPSE_RANGE = 8
 _F_SETSIG = 10
 _SIGURG = 23  # asm-generic/signal.h
+_IN_CONTENT = 0x2 | 0x4 | 0x8 | 0x400 | 0x800
+"""IN_MODIFY, IN_ATTRIB, IN_CLOSE_WRITE, IN_DELETE_SELF, IN_MOVE_SELF. Source: inotify(7)."""
+_IN_IGNORED = 0x8000
+_INOTIFY_EVENT = struct.Struct("iIII")  # wd, mask, cookie, bytes of the name that follows
 
 
 class _Timespec(ctypes.Structure):
@@ -71,6 +75,56 @@ class Timer:
             os.read(self.fd, 8)
         except OSError:  # EAGAIN: nothing was due; ECANCELED: the clock was stepped
             return
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class FileWatch:
+    """An inotify instance for one file. `fd` is readable when something was written into it, or
+    its rights, its name or its existence have changed. Raises OSError when it is made."""
+
+    def __init__(self) -> None:
+        self.fd = _checked(_libc.inotify_init1(_TFD_NONBLOCK_CLOEXEC))
+        self._watch = -1
+        self._inode: tuple[int, int] | None = None
+
+    def set(self, path: str) -> None:
+        """From here on the file that is at the path now; none where there is none, or none that we
+        may see. Raises OSError."""
+        try:
+            found = os.stat(path)
+            inode = found.st_dev, found.st_ino
+            if inode == self._inode:
+                return
+            self._drop()
+            name = os.fsencode(path)
+            self._watch = _checked(_libc.inotify_add_watch(self.fd, name, _IN_CONTENT))
+            self._inode = inode
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._inode is not None:
+            _libc.inotify_rm_watch(self.fd, self._watch)  # gone already with a file that is removed
+            self._inode = None
+
+    def read(self) -> bool:
+        """Whether anything has changed since; what is said of a file before this one counts for
+        nothing."""
+        changed = False
+        try:
+            data = os.read(self.fd, 1 << 16)
+        except OSError:  # EAGAIN: read already
+            return False
+        at = 0
+        while at < len(data):
+            watch, mask, _, length = _INOTIFY_EVENT.unpack_from(data, at)
+            if watch == self._watch and mask & _IN_IGNORED:
+                self._inode = None  # it was removed; another one may get its number
+            changed = changed or watch == self._watch
+            at += _INOTIFY_EVENT.size + length
+        return changed
 
     def close(self) -> None:
         os.close(self.fd)

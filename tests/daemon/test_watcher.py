@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+from watchdog.events import FileSystemEvent
 from watchdog.observers import Observer
 
 from torch.clock import rfc3339
@@ -26,9 +29,13 @@ class Desk:
         )  # fmt: skip
 
     async def change(self, path: Path, text: str) -> None:
-        """Returns when the change was noticed."""
+        await self.notices(lambda: path.write_text(text))
+
+    async def notices(self, act: Callable[[], object]) -> None:
+        """Returns when the change was noticed, not by the first look, which comes at once."""
+        await asyncio.sleep(0)
         self.changed.clear()
-        path.write_text(text)
+        act()
         async with asyncio.timeout(30):
             await self.changed.wait()
 
@@ -98,5 +105,61 @@ def test_a_change_is_noticed_without_a_look(path, monkeypatch):
         await desk.change(path, "tasks: [a]\n")
         desk.watcher.stop()
         assert desk.told == [] and desk.watcher.failing() is None
+
+    asyncio.run(scenario())
+
+
+def test_what_is_written_into_other_files_of_its_folder_wakes_nobody(path, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", 1000.0)
+    heard: list[str] = []
+    dispatch = Watcher.dispatch
+
+    def hear(self: Watcher, event: FileSystemEvent) -> None:
+        heard.extend((str(event.src_path), str(event.dest_path)))
+        dispatch(self, event)
+
+    monkeypatch.setattr(Watcher, "dispatch", hear)
+    log, new = path.with_name("log"), path.with_name("new")
+    log.touch()
+    new.write_text("tasks: []\n")
+
+    async def scenario() -> None:
+        desk = Desk(path)
+        for _ in range(20):
+            with log.open("a") as file:
+                file.write("a line of a task\n")
+        await desk.notices(lambda: new.rename(path))  # events come in order
+        desk.watcher.stop()
+
+    asyncio.run(scenario())
+    assert str(path) in heard and str(log) not in heard
+
+
+def test_a_file_that_replaced_another_is_watched_in_its_turn(path, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", 1000.0)
+
+    async def scenario() -> None:
+        desk = Desk(path)
+        for number in range(3):
+            new = path.with_name("new")
+            new.write_text("tasks: []\n")
+            await desk.notices(partial(new.rename, path))
+            await desk.change(path, f"tasks: [{number}]\n")  # written in place
+        desk.watcher.stop()
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_comes_back_through_a_link_is_watched(path, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", 1000.0)
+    link = path.with_name("link.yaml")
+    link.symlink_to(path)
+    path.unlink()
+
+    async def scenario() -> None:
+        desk = Desk(link)
+        await desk.change(path, "tasks: [a]\n")
+        await desk.change(path, "tasks: [a, b]\n")
+        desk.watcher.stop()
 
     asyncio.run(scenario())

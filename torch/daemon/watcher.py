@@ -1,10 +1,12 @@
 """Notices that the task file may have changed. The reader decides whether it did.
 
-Owns the inotify watches (by watchdog). Watched are directories, never the file: an editor
-replaces the file by rename, a release by a symlink swap anywhere on the path, and a watch on
-the old inode would see neither. A slow check of the path itself catches what no watch can:
-network file systems, a directory that was removed and made again, and a host that has no inotify
-instance left. A watch that cannot be made stops nothing: it is logged, and tried again.
+Owns the inotify watches (by watchdog). Directories are watched for entries that come, go or are
+renamed: an editor replaces the file by rename, a release by a symlink swap anywhere on the path,
+and a watch on the old inode would see neither. What is written into the file is seen by a watch on
+the file alone, so that files that tasks write into the same directory wake nobody. A slow check of
+the path itself catches what no watch can: network file systems, a directory that was removed and
+made again, and a host that has no inotify instance left. A watch that cannot be made stops nothing:
+it is logged, and tried again.
 """
 
 from __future__ import annotations
@@ -14,13 +16,22 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
 from torch.clock import Clock, rfc3339
 from torch.event import Event, PartFailed, PartRecovered
-from torch.linux import close_on_exec
+from torch.linux import FileWatch, close_on_exec
 
 DEBOUNCE = 0.1
 """Seconds of quiet before a change counts: an editor writes in several steps."""
@@ -33,7 +44,12 @@ LOOK = 5.0
 
 PART = "watching the task file"
 _MAX_LINKS = 40  # as the kernel's own limit
-_NOT_CHANGES = {"opened", "closed_no_write"}
+_ENTRIES: list[type[FileSystemEvent]] = [
+    FileCreatedEvent, FileMovedEvent, FileDeletedEvent,
+    DirCreatedEvent, DirMovedEvent, DirDeletedEvent,
+]  # fmt: skip
+"""What the kernel is to tell of a directory. Each event costs a turn of two threads of watchdog,
+which takes longer than to start a run: a task that writes a log there must not cause any."""
 
 Identity = tuple[int, int, int, int] | None
 
@@ -83,6 +99,7 @@ class Watcher(FileSystemEventHandler):
         self._loop = asyncio.get_running_loop()
         self._observer: BaseObserver | None = None
         self._folders: dict[str, tuple[object, int]] = {}
+        self._content: FileWatch | None = None
         self._places: frozenset[str] = frozenset()
         self._debounce: asyncio.TimerHandle | None = None
         self._first_touch = 0.0
@@ -101,14 +118,15 @@ class Watcher(FileSystemEventHandler):
         self._looking.cancel()
         if self._debounce is not None:
             self._debounce.cancel()
+        if self._content is not None:
+            self._loop.remove_reader(self._content.fd)
+            self._content.close()
         if self._observer is not None:
             self._observer.stop()
             self._observer.join()
 
     def dispatch(self, event: FileSystemEvent) -> None:
-        """On watchdog's thread: drops what is no change, and posts the rest to the loop."""
-        if event.event_type in _NOT_CHANGES:
-            return
+        """On watchdog's thread: drops what is of another file, and posts the rest to the loop."""
         if {os.fsdecode(event.src_path), os.fsdecode(event.dest_path)} & self._places:
             self._loop.call_soon_threadsafe(self._touched)
 
@@ -116,6 +134,7 @@ class Watcher(FileSystemEventHandler):
         now = self._loop.time()
         if self._debounce is None:
             self._first_touch = now
+            self._watch()  # the file may be another one, which is being written
         else:
             self._debounce.cancel()
         left = self._first_touch + LONGEST - now
@@ -123,8 +142,8 @@ class Watcher(FileSystemEventHandler):
 
     def _settled(self) -> None:
         self._debounce = None
-        self._identity = identify(self._path)
         self._watch()
+        self._identity = identify(self._path)
         self._changed()
 
     def _look(self) -> None:
@@ -134,10 +153,11 @@ class Watcher(FileSystemEventHandler):
             self._settled()
 
     def _watch(self) -> None:
-        """Watches the folders that matter now, and no others."""
+        """Watches the file and the folders that matter now, and no others."""
         self._places = places(self._path)
         try:
             self._watch_folders()
+            self._watch_content()
         except (OSError, RuntimeError) as error:  # no inotify instance left, or no thread
             self._fail(getattr(error, "strerror", None) or str(error))
         else:
@@ -169,7 +189,7 @@ class Watcher(FileSystemEventHandler):
         for folder, inode in wanted.items():
             if folder not in self._folders:
                 try:
-                    watch = self._observer.schedule(self, folder, recursive=False)
+                    watch = self._observer.schedule(self, folder, event_filter=_ENTRIES)
                 except (FileNotFoundError, PermissionError):  # _look has to do
                     continue
                 except OSError as error:
@@ -178,6 +198,18 @@ class Watcher(FileSystemEventHandler):
                 self._folders[folder] = (watch, inode)
         if failed is not None:
             raise failed
+
+    def _watch_content(self) -> None:
+        """What is written into the file. watchdog cannot: of a file it watches the whole directory.
+        Raises OSError."""
+        if self._content is None:
+            self._content = FileWatch()
+            self._loop.add_reader(self._content.fd, self._written)
+        self._content.set(self._path)
+
+    def _written(self) -> None:
+        if self._content is not None and self._content.read():
+            self._touched()
 
     def _fail(self, reason: str) -> None:
         if self._failed is None:

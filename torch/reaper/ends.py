@@ -44,6 +44,8 @@ class Ends:
         """Everything that has ended, whoever it was. What is not in the journal is not reaped yet:
         should we be killed in between, our service can still ask the kernel."""
         over = []
+        # What its spawner had is where the figure begins: no more than that says nothing.
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         while (found := _peek()) is not None:
             pid, code, number, cpu, most = found
             run = self._table.of_pid.get(pid)
@@ -52,8 +54,6 @@ class Ends:
             if run is not None and front:
                 self._never_began(run, front)
             elif run is not None:
-                # What its spawner had is where the figure begins: no more than that says nothing.
-                own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
                 rss = most * 1024 if most > own else None
                 run.ended = code, number, wall(), cpu, rss
                 self._journal.say([(run.id, ended_line(run.id, run.ended))])

@@ -73,6 +73,7 @@ class Pump:
         self._lost: dict[str, Source] = {}
         self._tell_at = 0.0
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._woken = False  # it is yet to look at what was asked: to wake it again costs a turn
         self._begun = threading.Event()
         # Signals are the other thread's: to be woken by one is to write to a descriptor of its.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -92,7 +93,9 @@ class Pump:
         'end': its command has ended; a file that it wrote itself is finished. 'drop': it never
         began, and is not in use any more."""
         self._asked.append((what, source))
-        os.eventfd_write(self._wake, 1)
+        if not self._woken:
+            self._woken = True
+            os.eventfd_write(self._wake, 1)
 
     # ── the thread ────────────────────────────────────────────────────────────────────────
 
@@ -115,6 +118,7 @@ class Pump:
             events = self._epoll.poll(wait)
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._wake)
+            self._woken = False  # after the reading and before the looking: no wake-up is lost
             # By source, not by number: what was asked may close one and open another as its number,
             # and to read a FIFO that nobody writes to so far is to see its end.
             ready = [self._sources[fd] for fd, _ in events if fd in self._sources]

@@ -79,16 +79,18 @@ class Stream:
 
 
 def _fields(body: bytes) -> list[bytes]:
-    at, found = 0, []
-    while at < len(body):
-        if len(body) - at < 4:
-            raise BadFrame("a message that ends in the middle")
-        (length,) = _LENGTH.unpack_from(body, at)
-        at += 4
-        if len(body) - at < length:
-            raise BadFrame("a message that ends in the middle")
-        found.append(body[at : at + length])
-        at += length
+    at, end = 0, len(body)
+    found: list[bytes] = []
+    length_at, keep = _LENGTH.unpack_from, found.append
+    try:
+        while at < end:
+            begin = at + 4
+            at = begin + length_at(body, at)[0]
+            keep(body[begin:at])
+    except struct.error as error:
+        raise BadFrame("a message that ends in the middle") from error
+    if at > end:
+        raise BadFrame("a message that ends in the middle")
     if not found:
         raise BadFrame("a message without a word")
     return found

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+_encode = json.JSONEncoder(default=str).encode  # json.dumps would make one for each line
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%,-]+\Z")
 
 
@@ -78,4 +79,4 @@ def logfmt_value(value: object) -> str:
 
 def json_line(value: object) -> str:
     """One line of pure, printable ASCII. JSON itself would let DEL through."""
-    return json.dumps(value, default=str).replace("\x7f", "\\u007f")
+    return _encode(value).replace("\x7f", "\\u007f")
