@@ -11,6 +11,7 @@ from torch.daemon import lock
 from torch.explain import question
 from torch.explain.evidence import Evidence
 from torch.explain.fates import Explanation
+from torch.explain.gathering import Gathering
 from torch.history.store import Store
 from torch.run import Ending, Outcome, Run, Trigger, Usage
 from torch.schedule.record import (
@@ -141,10 +142,13 @@ class Past:
     # ── the question ──────────────────────────────────────────────────────────────────────
 
     def evidence(self, name: str, time: str = "", *, now: float = T0) -> Evidence:
-        return question.ask(self.settings, name, time, now=now).evidence
+        return self._explained(name, time, now).evidence
 
     def explain(self, name: str, time: str = "", *, now: float = T0) -> Explanation:
-        return question.ask(self.settings, name, time, now=now).told
+        return self._explained(name, time, now).told
+
+    def _explained(self, name: str, time: str, now: float) -> question.Explained:
+        return question.answer(Gathering(self.settings, name, now), time, now=now)
 
 
 def told(found: Explanation) -> str:

@@ -53,6 +53,11 @@ def ask(settings: Settings, task: str, time: str, *, now: float) -> Explained:
     found = Gathering(settings, task, now)
     if found.unreachable is not None:
         raise found.unreachable
+    return answer(found, time, now=now)
+
+
+def answer(found: Gathering, time: str, *, now: float) -> Explained:
+    """The same from what is known, whether a service that is running answered or not."""
     asked = None
     if time:
         at = moment.read(time, now=now, zone=found.zone)
