@@ -151,7 +151,8 @@ tasks:
     assert not alive(int(pid))
     run = _ended(service, first["id"]) or {}
     assert (run["outcome"], run["signal"]) == ("killed", 15)
-    service.torch("run", "t")
+    if refused.returncode:  # else the restart took longer than the grace
+        service.torch("run", "t")
     service.wait_lines("t", 2)
     service.torch("stop", "--now")
     assert service.lines("beside") == []
