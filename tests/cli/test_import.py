@@ -310,7 +310,7 @@ def test_without_the_hosts_passwd_the_page_says_whose_homes_they_are(tmp_path, c
     path.write_text(GOOD)
     assert run(["import", "crontab", f"10.0.1.9={path}", "--user", "root"]) == 0
     joined = " ".join(capsys.readouterr().out.replace("#", " ").split())
-    assert "10.0.1.9: the homes of their users ('cwd') are those of the host of this" in joined
+    assert "10.0.1.9: the home directories of their users ('cwd') are those of this host" in joined
     assert "hosts: [10.0.1.9]" in joined
 
 
