@@ -1,18 +1,18 @@
-"""Every error that Torch shows a person, with the exit code it ends in and the way out.
+"""Every error that Torch shows a person, with the exit code it ends in and the fix.
 
     TorchError
-    ├── UsageError            64  the command line asks for what cannot be
+    ├── UsageError            64  the command line is not valid
     ├── TaskFileError         65  the task file has problems; carries all of them
     ├── ExpressionError       65  a schedule that cannot be read or can never fire
-    ├── NotRunning             3  no service lives in this state directory
-    ├── ServiceUnreachable    69  a service lives but does not answer
-    ├── Fault                 70  torch itself is at fault
-    ├── TryAgain              75  somebody holds the lock, a limit of time passed
-    ├── NotPermitted          77  this user may not
-    └── SettingsError         78  a setting, a directory or the machine is not fit for use
+    ├── NotRunning             3  no service is running in this state directory
+    ├── ServiceUnreachable    69  a service is running but does not answer
+    ├── Fault                 70  internal error in torch
+    ├── TryAgain              75  the lock is held, a time limit passed
+    ├── NotPermitted          77  this user has no permission
+    └── SettingsError         78  a setting, a directory or the host is not usable
 
-Invariant: an error names the condition in its message and the way out in its hint.
-Exit codes follow BSD sysexits.h, but for 3, which is systemctl's for "not running".
+Invariant: an error names the condition in its message and the fix in its hint.
+Exit codes follow BSD sysexits.h, except 3, which is systemctl's for "not running".
 """
 
 from __future__ import annotations
@@ -36,8 +36,23 @@ class ExitCode(IntEnum):
     SETTINGS = 78
 
 
+MEANING = {
+    ExitCode.OK: "success",
+    ExitCode.FOUND: "a check found a problem, or an import is incomplete",
+    ExitCode.NOT_RUNNING: "the service is not running",
+    ExitCode.USAGE: "usage error",
+    ExitCode.TASK_FILE: "the task file or an expression has errors",
+    ExitCode.UNREACHABLE: "the service does not answer",
+    ExitCode.FAULT: "internal error in torch; the trace is in torch.log",
+    ExitCode.TRY_AGAIN: "not possible now, try again: lock held, no free slot, or timeout",
+    ExitCode.NOT_PERMITTED: "permission denied",
+    ExitCode.SETTINGS: "configuration error: a setting, a directory or the host is not usable",
+}
+"""Each code in words, for the help of the commands that end in it."""
+
+
 class TorchError(Exception):
-    """The root. `message` names the condition, `hint` the way out ('' where there is none)."""
+    """The root. `message` names the condition, `hint` the fix ('' if there is none)."""
 
     exit_code = ExitCode.FOUND
 

@@ -235,7 +235,7 @@ def test_a_sticky_folder_is_refused_at_the_start(service, tmp_path, option):
     sticky.mkdir()
     sticky.chmod(0o1777)
     service.more_options = [option, str(sticky)]
-    assert "others may write" in service.error("start", code=78)
+    assert "other users can write" in service.error("start", code=78)
     assert list(sticky.iterdir()) == []
 
 
@@ -248,7 +248,7 @@ def test_a_stop_without_a_service_says_how_to_end_what_lives_on(service):
 
     def told() -> str:
         text = service.error("stop", code=3)
-        return text if "lives on" in text else ""
+        return text if "still active" in text else ""
 
     text = until("what lives on is told", told)
     state = f"--state-dir {service.state}"

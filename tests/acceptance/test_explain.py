@@ -60,7 +60,7 @@ def test_attempts_are_told_with_their_exit_code_and_output(service):
     assert found["verdict"].endswith("ran and failed at attempt 2")
     assert [run["exit_code"] for run in found["runs"]] == [4, 4]
     assert sum(line.startswith("output: ") for line in found["details"]) == 2
-    assert "more than 'retry.attempts: 1' tries it more often" in found["changes"]
+    assert "a higher 'retry.attempts' than 1 allows more retries" in found["changes"]
 
 
 def test_a_skipped_fire_names_the_live_run(service):
@@ -87,7 +87,7 @@ def test_a_run_that_outlived_its_service_is_told_as_adopted_with_its_true_exit_c
     os.kill(pid, signal.SIGKILL)
     until("the service is gone", lambda: not alive(pid))
     down = explained(service, "long", run["fire_time"])
-    assert "no service lives to collect it" in down["verdict"]
+    assert "no service is running to record it" in down["verdict"]
     service.start()
     assert "1/1, 1 adopted" in service.torch("status")
     found = explained(service, "long", run["fire_time"])
@@ -112,8 +112,8 @@ def test_fires_of_a_time_without_a_service_say_from_when_to_when(service):
         "a fire fell into the gap",
         lambda: next((e for e in [explained(service, "beat")] if e["kind"] == "down"), None),
     )
-    assert "no service lived from" in found["verdict"]
-    assert "the one before was stopped" in found["verdict"]
+    assert "no service was running from" in found["verdict"]
+    assert "the previous service was stopped" in found["verdict"]
     assert "'torch start'" in found["changes"]
     service.start()
     until(
@@ -137,7 +137,7 @@ def test_pause_placement_and_daemon_tasks_are_told(service):
     after = explained(service, "beat", paused["fire_time"])
     assert after["kind"] == "skipped"
     assert explained(service, "elsewhere")["kind"] == "elsewhere"
-    assert "1 of 1 run live" in explained(service, "web")["verdict"]
+    assert "1 of 1 run active" in explained(service, "web")["verdict"]
 
 
 def test_what_nobody_knows_is_refused_with_the_nearest_name(service):
@@ -152,6 +152,6 @@ def test_the_text_ends_in_the_zone_and_what_would_change_it(service):
     service.start(TASKS)
     service.wait_lines("long", 1)
     text = service.torch("explain", "beat", "tomorrow", "03:04:05")
-    assert "is to come, in" in text.splitlines()[0]
+    assert "is in the future, in" in text.splitlines()[0]
     assert "\n  times are in " in text
     assert "\nwhat would change it:\n  'torch pause beat'" in text

@@ -68,7 +68,7 @@ def test_it_is_named_with_its_run_where_that_is_known(service, left):
         left["sets-back"]: (None, None, "sleep"),
     }
     shown = service.torch("status")
-    assert "3 processes left behind by runs that ended: sleep (pid " in shown
+    assert "3 processes left behind by ended runs: sleep (pid " in shown
 
 
 def test_explain_says_what_a_run_left_behind(service):

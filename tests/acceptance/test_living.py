@@ -389,8 +389,8 @@ def test_an_ordinary_user_has_a_whole_service_at_home(ordinary):
 
     # Another session may have another run directory: that is no second service.
     ordinary.runtime = str(ordinary.home / "elsewhere")
-    assert "is running already" in ordinary.error("start", code=75)
-    assert f"pid {ordinary.pid}) lives, but not in" in ordinary.error("status", code=69)
+    assert "is already running" in ordinary.error("start", code=75)
+    assert f"pid {ordinary.pid}) is not in" in ordinary.error("status", code=69)
     ordinary.torch("stop")
     assert not alive(run["pid"])
 

@@ -56,9 +56,9 @@ def test_live_runs_of_a_cron_task_go_on_and_those_of_a_daemon_task_are_stopped(s
     service.start(BEATS)
     service.wait_lines("long", 1)
     (pid,) = service.wait_lines("web", 1)
-    assert "what runs of it goes on (1 live run)" in service.torch("pause", "long")
+    assert "still active (1 run); to stop: " in service.torch("pause", "long")
     assert service.task("long")["running"] == 1
-    assert "what runs of it gets SIGTERM (1 live run)" in service.torch("pause", "web")
+    assert "sent SIGTERM to 1 run" in service.torch("pause", "web")
     until("the daemon task has no run", lambda: not alive(int(pid)))
     service.torch("resume", "web")
     service.wait_lines("web", 2)
@@ -99,7 +99,7 @@ def test_what_cannot_be_paused_is_told_with_the_way_out(service):
     assert "did you mean 'beat'?" in service.error("resume", "baet", code=64)
     assert "'beat' is not paused" in service.error("resume", "beat", code=64)
     assert "not a duration" in service.error("pause", "beat", "--for", "soon", code=64)
-    assert "a second at the least" in service.error("pause", "beat", "--for", "0", code=64)
+    assert "must be at least 1s" in service.error("pause", "beat", "--for", "0", code=64)
     assert service.task("beat")["paused"] is None
 
 

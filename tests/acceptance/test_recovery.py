@@ -56,7 +56,7 @@ def test_after_kill_9_the_same_processes_go_on_under_the_next_service(service):
     assert shims(service, "web") == before
     assert all(run["adopted"] for run in task["runs"])
     assert len(service.lines("web")) == 2
-    service.wait_log("web runs on under this service")
+    service.wait_log("web adopted")
 
 
 def test_the_exit_code_and_the_end_of_a_run_that_ended_meanwhile_are_right(service):
@@ -136,7 +136,7 @@ def test_stop_with_keep_runs_leaves_them_to_the_next_service(service):
     service.start(TASKS)
     service.wait_lines("web", 2)
     before = shims(service, "web")
-    assert service.torch("stop", "--keep-runs") == "torch is stopped, 2 live runs left alone\n"
+    assert service.torch("stop", "--keep-runs") == "torch is stopped; 2 active runs kept\n"
     assert all(map(alive, before))
     service.start()
     assert shims(service, "web") == before
@@ -160,4 +160,4 @@ def test_a_stop_while_the_service_starts_ends_what_the_old_one_left(service):
 
 
 def test_now_and_keep_runs_exclude_each_other(service):
-    assert "exclude each other" in service.error("stop", "--now", "--keep-runs", code=64)
+    assert "cannot be combined" in service.error("stop", "--now", "--keep-runs", code=64)

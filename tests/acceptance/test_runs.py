@@ -175,7 +175,7 @@ tasks:
 """
     )
     until("status says so", lambda: service.task("d")["state"] == "crash-looping")
-    service.wait_log("keeps dying")
+    service.wait_log("crash-looping")
     assert "cannot open the feed" in service.log()
     service.torch("status", "--strict", code=1)
 
@@ -264,7 +264,7 @@ def test_a_run_waits_until_its_env_file_is_saved(service):
 
 def test_a_daemon_task_is_not_run_by_hand(service):
     service.start("tasks:\n  - {name: d, type: daemon, command: exec sleep 600}\n")
-    assert "kept alive" in service.error("run", "d", code=64)
+    assert "cannot be run manually" in service.error("run", "d", code=64)
 
 
 def test_runs_of_a_task_that_never_was_suggest_the_nearest(service):

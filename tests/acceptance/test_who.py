@@ -62,7 +62,7 @@ def test_what_is_named_wins_over_the_service(plain):
     "command", [["tasks", "--address", "10.9.9.9"], ["explain", "mine", "--address", "10.9.9.9"]]
 )
 def test_an_address_that_is_not_used_is_said(plain, command):
-    assert f"its address is {ADDRESS}; --address is not used" in plain.finished(*command).stderr
+    assert f"uses {ADDRESS}" in plain.finished(*command).stderr
 
 
 # ── a task of other hosts ─────────────────────────────────────────────────────────────────
@@ -109,7 +109,7 @@ def test_without_a_service_a_task_of_other_hosts_is_found_in_the_file_that_is_na
 def test_a_kill_where_nothing_runs_is_done_already(plain):
     done = plain.finished("kill", "mine")
     assert done.returncode == 0
-    assert done.stderr == "nothing of mine is running\n" and done.stdout == ""
+    assert done.stderr == "no active runs of mine\n" and done.stdout == ""
     assert json.loads(plain.torch("kill", "mine", "--json")) == {"v": 1, "runs": []}
 
 

@@ -59,7 +59,7 @@ def test_a_changed_zone_takes_effect_at_a_reload_for_schedules_status_log_and_co
     assert heard(service) == ({"+09:00"}, {"Asia/Tokyo"})
     link(zone_file, "America/Lima")
     assert heard(service) == ({"+09:00"}, {"Asia/Tokyo"})
-    assert "the service is in Asia/Tokyo" in service.finished("doctor").stdout
+    assert "the service uses Asia/Tokyo" in service.finished("doctor").stdout
     assert json.loads(service.torch("reload", "--json"))["changed"] == ["yearly"]
     assert heard(service) == ({"-05:00"}, {"America/Lima"})
     assert "the host's time zone is now America/Lima (before: Asia/Tokyo)" in service.log()

@@ -80,8 +80,8 @@ def diff(file, capsys):
 
 def test_an_untouched_file_differs_in_nothing(diff):
     out = diff().out
-    assert "4 unchanged\nnothing differs\n" in out
-    assert "no service runs here" in out
+    assert "4 unchanged\nno differences\n" in out
+    assert "no service is running here" in out
     diff("--exit-code")
 
 
@@ -135,8 +135,8 @@ def test_any_revision_can_be_named(file, diff):
     write(file, NEW)
     git(file, "commit", "-q", "-a", "-m", "two")
     git(file, "tag", "now")
-    assert "nothing differs" in diff().out
-    assert "nothing differs" in diff("now").out
+    assert "no differences" in diff().out
+    assert "no differences" in diff("now").out
     for old in ("HEAD~1", "main^", "HEAD@{1}"):
         assert "1 added, 1 removed" in diff(old).out
 
@@ -170,7 +170,7 @@ def test_tasks_in_another_order_are_told(file, diff):
         (["HEAD:tasks.yaml"], "git knows no revision 'HEAD:tasks.yaml' here"),
         (["HEAD~7"], "git knows no revision 'HEAD~7' here"),
         (["main..main"], "git knows no revision"),
-        (["HEAD", "--from", "x"], "a revision and --from exclude each other"),
+        (["HEAD", "--from", "x"], "a revision and --from cannot be combined"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_with_the_way_out(file, capsys, argv, words):
@@ -189,7 +189,7 @@ def test_a_file_that_was_not_there_yet_is_said_to_be_new(file, capsys):
 def test_a_folder_without_git_is_said_to_have_none(tmp_path, capsys):
     write(tmp_path / "tasks.yaml", NEW)
     assert run(["diff", "-f", str(tmp_path / "tasks.yaml")]) == 64
-    assert "is in no git repository" in capsys.readouterr().err
+    assert "is not in a git repository" in capsys.readouterr().err
 
 
 def test_an_old_version_that_is_refused_is_told_with_its_problems(file, diff):
@@ -197,7 +197,7 @@ def test_an_old_version_that_is_refused_is_told_with_its_problems(file, diff):
     git(file, "commit", "-q", "-a", "-m", "bad")
     write(file, NEW)
     err = diff(code=65).err
-    assert "HEAD:tasks.yaml is refused, so there is nothing to compare with:" in err
+    assert "HEAD:tasks.yaml has errors and cannot be compared:" in err
     assert "HEAD:tasks.yaml:4:19: unknown key 'shedule'" in err
 
 
@@ -210,7 +210,7 @@ def test_a_file_that_others_may_write_is_compared_and_said_to_be_refused(file, d
     write(file, NEW)
     file.chmod(0o666)
     found = diff()
-    assert "no service would read this file as it lies here" in found.err
+    assert "a service would refuse this file in its present place" in found.err
     assert "1 added, 1 removed" in found.out
 
 
@@ -242,14 +242,14 @@ def test_a_service_that_does_not_answer_is_told_and_the_rest_is_said(file, diff,
     answering(monkeypatch, ServiceUnreachable("the service did not answer within 30 s"))
     out = diff().out
     assert "1 added, 1 removed" in out
-    assert "could not be asked: the service did not answer within 30 s" in out
+    assert "not checked with the service here: the service did not answer within 30 s" in out
     assert "error" in json.loads(diff("--json").out)["service"]
 
 
 def test_a_service_of_an_older_version_is_told_to_be_one(file, diff, monkeypatch):
     names: dict[str, list[str]] = {"added": [], "removed": [], "changed": []}
     answering(monkeypatch, ANSWER | names)
-    assert "it is of an older version, which cannot say" in diff().out
+    assert "it is of an older version without this function" in diff().out
 
 
 def test_a_service_with_another_version_in_force_says_what_it_would_do(file, diff, monkeypatch):
@@ -258,9 +258,9 @@ def test_a_service_with_another_version_in_force_says_what_it_would_do(file, dif
     names = {"added": ["x"], "removed": [], "changed": ["kept"]}
     answering(monkeypatch, ANSWER | names | {"runs": [run, run | {"run": "r2"}]})
     out = diff().out
-    assert "the service here has another version in force; a reload of this file there:" in out
+    assert "the service here has loaded another version; effect of a reload of this file:" in out
     assert "  added: x\n  changed: kept\n" in out
-    assert "  kept: 2 live runs stopped (max was lowered to 1)\n" in out
+    assert "  kept: 2 active runs are stopped (max was lowered to 1)\n" in out
 
 
 # ── git is given nothing that it could run ────────────────────────────────────────────────

@@ -148,7 +148,7 @@ def test_too_few_open_files_are_told_with_what_would_be_needed(subject, monkeypa
     monkeypatch.setattr(resource, "getrlimit", lambda _: (64, 64))
     found = host.open_files(subject)
     assert found.verdict is Verdict.WARN
-    assert "64 files may be open; 136 would be" in found.sentence
+    assert "64 open files; 136 are needed" in found.sentence
 
 
 def test_the_limit_of_the_living_service_is_the_one_that_counts(subject, monkeypatch):
@@ -177,7 +177,7 @@ def test_when_inotify_has_nothing_left_that_is_bad(subject, monkeypatch):
 def test_folders_that_are_there_or_can_be_made_are_good(subject):
     assert place.folders(subject).verdict is Verdict.OK
     os.rmdir(subject.settings.state_dir)
-    assert "will be made" in place.folders(subject).sentence
+    assert "will be created" in place.folders(subject).sentence
 
 
 def test_a_folder_that_others_may_write_to_is_bad(subject):
@@ -334,7 +334,7 @@ def add_rows(path: str, *started_at: float) -> None:
 
 def test_a_history_that_is_sound_is_good(subject, history):
     found = service.history(subject)
-    assert found.verdict is Verdict.OK and "all of it is sound" in found.sentence
+    assert found.verdict is Verdict.OK and "fully checked, no damage" in found.sentence
 
 
 def test_a_row_that_is_to_come_says_that_the_clock_was_set_back(subject, history):
@@ -384,7 +384,7 @@ def test_a_check_that_fails_itself_hides_no_other(subject, monkeypatch):
     monkeypatch.setattr(checks, "CHECKS", (("first", broken), ("zone", host.zone)))
     (_, first), (_, second) = checks.examine(subject)
     assert first.verdict is Verdict.WARN and "boo" in first.sentence
-    assert "times without timezone" in second.sentence
+    assert "schedules without timezone" in second.sentence
 
 
 def test_the_command_exits_1_when_something_is_bad_and_0_when_not(subject, capsys, monkeypatch):
@@ -416,11 +416,11 @@ CHANNEL = {"name": "ops", "way": "webhook", "waiting": 0, "problem": None, "fail
     [
         ([], Verdict.OK, "has none"),
         ([CHANNEL], Verdict.OK, "1, none is failing"),
-        ([CHANNEL | {"waiting": 2}], Verdict.OK, "2 waiting"),
+        ([CHANNEL | {"waiting": 2}], Verdict.OK, "2 pending"),
         (
             [CHANNEL | {"problem": "HTTP 503", "failing_since": "x", "waiting": 3}, CHANNEL],
             Verdict.BAD,
-            "ops fails since x: HTTP 503; 3 waiting",
+            "ops has been failing since x: HTTP 503; 3 pending",
         ),
     ],
 )

@@ -42,11 +42,11 @@ def test_a_run_is_told_with_start_lateness_duration_and_output(past):
     output.write_text("hello\n")
     found = past.explain("a", now=T0 + 60)
     assert found.kind == "ran"
-    assert found.verdict == "a: the fire of 2027-01-15 08:00:00 ran and succeeded"
+    assert found.verdict == "a: the run due 2027-01-15 08:00:00 ran and succeeded"
     assert found.details == (
         "run r1: started 08:00:00 (250 ms late), succeeded after 5.0 s",
         f"output: {output} (torch logs r1)",
-        "the next fire: 09:00:00",
+        "next run: 09:00:00",
     )
     assert found.changes == ()
 
@@ -55,11 +55,11 @@ def test_a_failure_says_the_code_and_what_would_change_it(past):
     past.defined(cron("a", HOURLY))
     past.ran("a", T0, Outcome.FAILED, code=3)
     found = past.explain("a", now=T0 + 60)
-    assert found.verdict == "a: the fire of 2027-01-15 08:00:00 ran and failed"
+    assert found.verdict == "a: the run due 2027-01-15 08:00:00 ran and failed"
     assert "failed with exit code 3 after 5.0 s" in found.details[0]
     assert found.changes == (
-        "'retry: {attempts: 3}' tries again after a failure",
-        "'success_codes: [0, 3]' if exit code 3 is none of a failure",
+        "'retry: {attempts: 3}' retries after a failure",
+        "'success_codes: [0, 3]' if exit code 3 is not a failure",
     )
 
 
@@ -73,7 +73,7 @@ def test_attempts_are_told_one_by_one(past):
     assert found.details[1] == (
         "attempt 2, run r2: started 08:00:35, failed by signal 9 after 5.0 s"
     )
-    assert "more than 'retry.attempts: 1' tries it more often" in found.changes
+    assert "a higher 'retry.attempts' than 1 allows more retries" in found.changes
 
 
 def test_each_attempt_says_what_it_used_where_that_is_known(past):
@@ -109,14 +109,14 @@ def test_a_timeout_names_the_key(past):
     past.ran("a", T0, Outcome.TIMED_OUT, reason="timeout (60 s)", seconds=61, code=143)
     found = past.explain("a", now=T0 + 90)
     assert found.verdict.endswith("ran and timed out: timeout (60 s)")
-    assert "a longer 'timeout'" in found.changes
+    assert "set a longer 'timeout'" in found.changes
 
 
 def test_unknown_says_why_nobody_knows(past):
     past.defined(cron("a", HOURLY))
     past.ran("a", T0, Outcome.UNKNOWN, code=None, reason="the host restarted while it ran")
     found = past.explain("a", now=T0 + 90)
-    assert found.verdict.endswith("ended nobody knows how: the host restarted while it ran")
+    assert found.verdict.endswith("ended with unknown result: the host restarted while it ran")
     assert "'torch run a' runs it now" in found.changes
 
 
@@ -127,7 +127,7 @@ def test_an_adopted_run_says_by_which_service(past):
     past.gap(T0 + 10, T0 + 12, how="")
     past.ended(run, T0 + 100, Outcome.SUCCEEDED, exit_code=0)
     found = past.explain("a", now=T0 + 200)
-    assert "adopted by the service that began at 08:00:12" in found.details
+    assert "adopted by the service that started at 08:00:12" in found.details
 
 
 def test_a_run_that_ended_while_no_service_lived_says_so(past):
@@ -137,7 +137,7 @@ def test_a_run_that_ended_while_no_service_lived_says_so(past):
     past.gap(T0 + 10, T0 + 200, how="")
     past.ended(run, T0 + 100, Outcome.FAILED, exit_code=3)
     found = past.explain("a", "08:00", now=T0 + 300)
-    assert "it ended while no service lived; its shim had written the exit code down" in (
+    assert "it ended while no service was running; its shim recorded the exit code" in (
         found.details
     )
     assert "failed with exit code 3 after 1m40s" in found.details[0]
@@ -149,7 +149,7 @@ def test_a_live_run_says_since_when_and_how_to_end_it(past):
     past.alive()
     found = past.explain("a", now=T0 + 60)
     assert found.kind == "running"
-    assert found.verdict == "a: the fire of 2027-01-15 08:00:00 runs since 08:00:00"
+    assert found.verdict == "a: the run due 2027-01-15 08:00:00 has been running since 08:00:00"
     assert found.changes == ("'torch kill r1' ends it", "its timeout ends it at 09:00:00")
 
 
@@ -158,8 +158,8 @@ def test_a_run_without_an_end_and_without_a_service_is_left_open(past):
     past.began(past.intent("a", T0), T0 + 0.1)
     past.gap(T0 + 30, None, how="")
     found = past.explain("a", "08:00", now=T0 + 60)
-    assert "has no end on record, and no service lives to collect it" in found.verdict
-    assert found.changes == ("'torch start' finds out what became of it",)
+    assert "has no recorded end, and no service is running to record it" in found.verdict
+    assert found.changes == ("'torch start' finds out what happened to it",)
 
 
 def test_a_late_start_names_what_put_it_off(past):
@@ -176,20 +176,20 @@ def test_a_late_start_names_what_put_it_off(past):
 def test_a_skipped_fire_names_the_run_that_held_the_slot(past):
     past.defined(cron("a", HOURLY))
     past.ran("a", T0, seconds=4000.0)
-    past.never("a", T0 + HOUR, Outcome.SKIPPED, "1 live and 0 waiting, max is 1")
+    past.never("a", T0 + HOUR, Outcome.SKIPPED, "1 active, 0 queued, max is 1")
     found = past.explain("a", "09:00", now=T0 + 3 * HOUR)
     assert found.kind == "skipped"
     assert found.verdict == (
-        "a: the fire of 2027-01-15 09:00:00 was skipped: 1 live and 0 waiting, max is 1"
+        "a: the run due 2027-01-15 09:00:00 was skipped: 1 active, 0 queued, max is 1"
     )
     assert "run r1 had a slot since 08:00:00, until 09:06:40" in found.details
-    assert "'overlap: queue' lets one fire wait for a slot" in found.changes
+    assert "'overlap: queue' queues one run" in found.changes
 
 
 def test_a_skipped_fire_offers_the_kill_of_a_run_that_lives_still(past):
     past.defined(cron("a", HOURLY))
     past.began(past.intent("a", T0), T0 + 0.5)
-    past.never("a", T0 + HOUR, Outcome.SKIPPED, "1 live and 0 waiting, max is 1")
+    past.never("a", T0 + HOUR, Outcome.SKIPPED, "1 active, 0 queued, max is 1")
     past.alive()
     found = past.explain("a", now=T0 + HOUR + 60)
     assert "run r1 has had a slot since 08:00:00" in found.details
@@ -200,7 +200,7 @@ def test_of_many_runs_with_a_slot_some_are_named(past):
     past.defined(cron("a", HOURLY, max=8))
     for number in range(8):
         past.began(past.intent("a", T0 - number * HOUR), T0 - number * HOUR + 0.5)
-    past.never("a", T0 + HOUR, Outcome.SKIPPED, "8 live and 0 waiting, max is 8")
+    past.never("a", T0 + HOUR, Outcome.SKIPPED, "8 active, 0 queued, max is 8")
     found = past.explain("a", now=T0 + HOUR + 60)
     assert sum("has had a slot" in line for line in found.details) == 5
     assert "and 3 more" in found.details
@@ -210,11 +210,11 @@ def test_of_many_runs_with_a_slot_some_are_named(past):
     ("reason", "change"),
     [
         ("a newer fire of the task came first", "a shorter 'retry.delay'"),
-        ("its task was disabled", "'enabled: true' in the task file"),
+        ("its task was disabled", "set 'enabled: true' in the task file"),
         ("its task left the file", "put the task back into the file"),
-        ("paused from x to y", "'torch run a' does the work now"),
+        ("paused from x to y", "'torch run a' runs it now"),
         ("the service stopped", "leave both to the next service"),
-        ("replaced by a newer fire", "'overlap: queue' lets the newer fire wait"),
+        ("replaced by a newer fire", "'overlap: queue' queues the newer run"),
     ],
 )
 def test_a_skipped_fire_says_what_would_change_it(past, reason, change):
@@ -246,25 +246,25 @@ def test_missed_fires_are_told_with_the_time_without_a_service(past):
     found = past.explain("a", "2027-01-15 10:00", now=T0 + DAY)
     assert found.kind == "missed"
     assert found.verdict == (
-        "a: 4 fires from 2027-01-15 08:00:00 to 2027-01-15 11:00:00 were missed: "
+        "a: 4 runs due from 2027-01-15 08:00:00 to 2027-01-15 11:00:00 were missed: "
         "later than start_within (60 s)"
     )
     assert (
-        "no service lived from 07:58:20 to 11:30:00: the one before died, by the look of it: "
-        "it recorded no stop" in found.details
+        "no service was running from 07:58:20 to 11:30:00: "
+        "the previous service ended without recording a stop" in found.details
     )
     assert found.changes == (
-        "'start_within' longer than 60s lets it start that late",
-        "'catch_up: last' starts the newest of what was missed once",
+        "a 'start_within' longer than 60s lets it start later",
+        "'catch_up: last' runs the newest missed run once",
     )
 
 
 @pytest.mark.parametrize(
     ("reason", "change"),
     [
-        ("a newer fire of the task was due too", "'catch_up: all' starts each in turn"),
+        ("a newer fire of the task was due too", "'catch_up: all' runs each of them"),
         ("catch_up: all starts at most 100", "'torch run a'"),
-        ("the history could not be written: disk full", "free the disk"),
+        ("the history could not be written: disk full", "free disk space"),
         ("the service died before it was started; later than start_within (60 s)", "start_within"),
     ],
 )
@@ -286,8 +286,8 @@ def test_a_queued_fire_names_the_run_it_waits_for(past):
     past.alive()
     found = past.explain("a", now=T0 + HOUR + 60)
     assert found.kind == "waiting"
-    assert found.verdict == "a: the fire of 2027-01-15 09:00:00 waits for a slot"
-    assert "queued behind run r1, which lives since 08:00:00" in found.details
+    assert found.verdict == "a: the run due 2027-01-15 09:00:00 is queued for a slot"
+    assert "queued behind run r1, active since 08:00:00" in found.details
     assert found.changes[0] == "'torch kill r1' frees its slot"
 
 
@@ -298,7 +298,7 @@ def test_a_retry_that_waits_says_until_when(past):
     past.alive()
     found = past.explain("a", now=T0 + 60)
     assert found.kind == "waiting"
-    assert found.verdict.endswith("failed, and attempt 2 waits until 08:01:30 (retry)")
+    assert found.verdict.endswith("failed; attempt 2 is delayed until 08:01:30 (retry)")
     assert "failed with exit code 1" in told(found)
 
 
@@ -306,8 +306,8 @@ def test_a_fire_that_jitter_puts_off_says_until_when(past):
     past.defined(cron("a", HOURLY, jitter=300.0))
     past.intent("a", T0, not_before=T0 + 200.0)
     found = past.explain("a", now=T0 + 60)
-    assert found.verdict.endswith("waits until 08:03:20 (jitter)")
-    assert "no service lives; the next one goes on with it" in found.details
+    assert found.verdict.endswith("is delayed until 08:03:20 (jitter)")
+    assert "no service is running; the next one continues with it" in found.details
 
 
 # ── no fire ───────────────────────────────────────────────────────────────────────────────
@@ -331,16 +331,16 @@ def test_a_task_of_other_hosts_says_which(past):
     assert found.kind == "elsewhere"
     assert "hosts: web (10.0.1.11, 10.0.1.12), !10.0.1.12" in found.details
     assert "this host is 10.0.0.1" in found.details
-    assert "where it runs: torch plan --host 10.0.1.11" in found.changes
+    assert "to see where it runs: torch plan --host 10.0.1.11" in found.changes
 
 
 def test_a_task_of_the_file_that_was_never_loaded_says_how_to_load_it(past):
     past.file("tasks: [{name: a, schedule: '@daily', command: x}]\n")
     found = past.explain("a")
     assert found.kind == "not_in_force"
-    assert "'torch start' brings it into force" in told(found)
+    assert "'torch start' loads it" in told(found)
     past.alive()
-    assert "'torch reload' brings it into force" in told(past.explain("a"))
+    assert "'torch reload' loads it" in told(past.explain("a"))
 
 
 def test_a_task_that_left_the_file_says_when(past):
@@ -350,19 +350,20 @@ def test_a_task_that_left_the_file_says_when(past):
     found = past.explain("a")
     assert found.kind == "not_in_force"
     assert found.verdict == (
-        "a was not in force at 2027-01-15 08:00:00: it left the file at 2027-01-15 03:00:00"
+        "a was not loaded at 2027-01-15 08:00:00: "
+        "it was removed from the file at 2027-01-15 03:00:00"
     )
     assert found.changes == ("put the task back into the file",)
     before = past.explain("a", "yesterday 08:00")
     assert before.kind == "ran"
-    assert "today it is not in this host's part of the file" in told(before)
+    assert "it is no longer one of this host's tasks" in told(before)
 
 
 def test_before_a_task_appeared_nothing_is_said_but_that(past):
     past.defined(cron("a", HOURLY), at=T0 - HOUR)
     found = past.explain("a", "yesterday 10:30")
     assert found.kind == "not_in_force"
-    assert "this host has it since 2027-01-15 07:00:00" in found.verdict
+    assert "this host has had it since 2027-01-15 07:00:00" in found.verdict
 
 
 def test_a_disabled_task_says_since_when(past):
@@ -370,8 +371,8 @@ def test_a_disabled_task_says_since_when(past):
     past.defined(cron("a", HOURLY, enabled=False), at=T0 - 2 * HOUR)
     found = past.explain("a")
     assert found.kind == "disabled"
-    assert "in force since 2027-01-15 06:00:00" in told(found)
-    assert found.changes == ("'enabled: true' in the task file",)
+    assert "in effect since 2027-01-15 06:00:00" in told(found)
+    assert found.changes == ("set 'enabled: true' in the task file",)
 
 
 def test_a_disabled_task_is_not_explained_by_its_last_fire(past):
@@ -386,10 +387,12 @@ def test_a_time_that_the_schedule_does_not_name_gets_the_fires_around_it_in_word
     past.ran("a", T0 - 5 * HOUR - 1800)
     found = past.explain("a", "2027-01-15 10:30", now=T0 + 12 * HOUR)
     assert found.kind == "no_fire"
-    assert found.verdict.startswith("a has no fire at 2027-01-15 10:30:00 to 2027-01-15 10:30:59")
-    assert "it fires at 03:30:00 every day" in found.details
-    assert "the fire before it: 2027-01-15 03:30:00, succeeded" in found.details
-    assert "the fire after it: 2027-01-16 03:30:00" in found.details
+    assert found.verdict.startswith(
+        "a has no run due at 2027-01-15 10:30:00 to 2027-01-15 10:30:59"
+    )
+    assert "its schedule: at 03:30:00 every day" in found.details
+    assert "the run before: 2027-01-15 03:30:00, succeeded" in found.details
+    assert "the run after: 2027-01-16 03:30:00" in found.details
 
 
 def test_a_fire_near_the_time_is_taken_for_it(past):
@@ -397,7 +400,7 @@ def test_a_fire_near_the_time_is_taken_for_it(past):
     past.ran("a", T0 - 4 * HOUR - 1800)
     found = past.explain("a", "2027-01-15 03:27")
     assert found.kind == "ran"
-    assert "it is the fire nearest to 2027-01-15 03:27" in found.details
+    assert "this is the run due nearest 2027-01-15 03:27" in found.details
 
 
 def test_a_time_in_the_gap_of_summer_time_is_named(past):
@@ -405,14 +408,14 @@ def test_a_time_in_the_gap_of_summer_time_is_named(past):
     past.defined(cron("a", "30 2 * * *", timezone="Europe/Berlin"))
     past.alive()
     found = past.explain("a", "2027-03-28 02:30", now=spring)
-    assert "02:30:00 is not a time of that day in Europe/Berlin" in found.details[0]
-    assert found.verdict.startswith("a: the fire of 2027-03-28 03:00:00 is to come")
+    assert "02:30:00 does not exist on that day in Europe/Berlin" in found.details[0]
+    assert found.verdict.startswith("a: the run due 2027-03-28 03:00:00 is in the future")
 
 
 def test_a_time_that_comes_twice_is_named(past):
     past.defined(cron("a", "30 2 * * *", timezone="Europe/Berlin"))
     found = past.explain("a", "2027-10-31 02:30")
-    assert "02:30:00 comes twice that day" in found.details[0]
+    assert "02:30:00 occurs twice on that day" in found.details[0]
     assert "2027-10-31 02:30:00 +02:00" in found.verdict
 
 
@@ -423,10 +426,10 @@ def test_a_definition_that_was_another_then_is_named_with_its_file(past):
     found = past.explain("a", "2027-01-13 08:00")
     assert found.kind == "ran"
     assert (
-        "the definition then in force from 2026-12-16 08:00:00 to 2027-01-14 08:00:00 "
-        "(task file 0123456789ab): it fired every hour" in found.details
+        "the definition in effect from 2026-12-16 08:00:00 to 2027-01-14 08:00:00 "
+        "(task file 0123456789ab): every hour" in found.details
     )
-    assert "today's definition is another since 2027-01-14 08:00:00" in told(found)
+    assert "the current definition is different since 2027-01-14 08:00:00" in told(found)
 
 
 def test_a_boot_task_has_no_times(past):
@@ -434,7 +437,7 @@ def test_a_boot_task_has_no_times(past):
     past.ran("a", T0 - DAY)
     found = past.explain("a", "10:30")
     assert found.kind == "no_fire"
-    assert "it fires once at every boot" in found.verdict
+    assert "it runs once at every boot" in found.verdict
 
 
 def test_a_definition_that_another_version_wrote_is_taken_from_the_file_where_it_is_the_same(past):
@@ -449,7 +452,7 @@ def test_a_definition_that_another_version_wrote_is_taken_from_the_file_where_it
     past.file(text.replace("command: x", "command: y"))
     found = past.explain("a", "10:00")
     assert found.kind == "unrecorded"
-    assert "what its definition said at 2027-01-15 10:00:00 is not known" in found.verdict
+    assert "its definition at 2027-01-15 10:00:00 is not known" in found.verdict
 
 
 # ── fires without a row ───────────────────────────────────────────────────────────────────
@@ -460,16 +463,16 @@ def test_a_fire_to_come_says_when(past):
     past.alive()
     found = past.explain("a", "10:00")
     assert found.kind == "to_come"
-    assert found.verdict == "a: the fire of 2027-01-15 10:00:00 is to come, in 2h00m"
-    assert "it starts up to 30.0 s later, spread by 'jitter'" in found.details
-    assert "nothing known stands in its way" in found.details
+    assert found.verdict == "a: the run due 2027-01-15 10:00:00 is in the future, in 2h00m"
+    assert "it starts up to 30.0 s later, because of 'jitter'" in found.details
+    assert "nothing known prevents it" in found.details
 
 
 def test_a_fire_to_come_without_a_service_needs_one(past):
     past.defined(cron("a", HOURLY))
     past.gap(T0 - 60, None)
     found = past.explain("a", "10:00")
-    assert "comes to nothing unless a service lives then" in found.verdict
+    assert "will not start unless the service is running then" in found.verdict
     assert found.changes == ("'torch start'",)
 
 
@@ -480,7 +483,7 @@ def test_a_pause_says_since_when_until_when_and_how_to_end_it(past):
     found = past.explain("a", "07:00")
     assert found.kind == "paused"
     assert found.verdict == (
-        "a: the fire of 2027-01-15 07:00:00 is skipped: it is paused since "
+        "a: the run due 2027-01-15 07:00:00 is skipped: the task is paused since "
         "2027-01-15 06:00:00, until 2027-01-15 11:00:00"
     )
     assert found.changes[0] == "'torch resume a'"
@@ -504,12 +507,12 @@ def test_a_fire_while_no_service_lives_is_not_decided_yet(past):
     past.gap(T0 - 1800, None)
     found = past.explain("a", now=T0 + 20)
     assert found.kind == "down"
-    assert "has no row yet: no service lived from 07:30:00 until now" in found.verdict
-    assert "the one before was stopped" in found.verdict
-    assert "it still starts if a service comes by 08:01:00" in found.details
+    assert "has no record yet: no service was running from 07:30:00 until now" in found.verdict
+    assert "the previous service was stopped" in found.verdict
+    assert "it still starts if a service is running by 08:01:00" in found.details
     late = past.explain("a", now=T0 + 600)
     assert "the next service records it as missed: start_within is 60s" in late.details
-    assert "'catch_up: last' makes up for the newest" in late.changes
+    assert "'catch_up: last' runs the newest missed run" in late.changes
 
 
 def test_a_row_that_is_older_than_the_history_is_said_to_be_gone(past):
@@ -518,7 +521,7 @@ def test_a_row_that_is_older_than_the_history_is_said_to_be_gone(past):
     past.alive()
     found = past.explain("a", "2027-01-10 10:00", now=T0 + 60)
     assert found.kind == "unrecorded"
-    assert "it does not reach back" in found.verdict
+    assert "the history does not go back" in found.verdict
     assert "TORCH_HISTORY_DAYS" in told(found)
 
 
@@ -529,14 +532,14 @@ def test_a_fire_that_has_no_row_though_a_service_lived_is_not_explained_away(pas
     past.alive()
     found = past.explain("a", "06:00", now=T0 + 60)
     assert found.kind == "unrecorded"
-    assert "though a service lived" in found.verdict
+    assert "although a service was running" in found.verdict
 
 
 def test_the_fire_of_this_second_is_being_decided(past):
     past.defined(cron("a", HOURLY))
     past.alive()
     found = past.explain("a", now=T0 + 0.02)
-    assert found.verdict.endswith("is due this second")
+    assert found.verdict.endswith("is being decided")
 
 
 # ── spans ─────────────────────────────────────────────────────────────────────────────────
@@ -547,9 +550,9 @@ def test_of_a_day_the_first_fire_that_did_not_succeed_is_explained(past):
     for hour in range(-8, 0):
         past.ran("a", T0 + hour * HOUR, Outcome.FAILED if hour == -5 else Outcome.SUCCEEDED, code=1)
     found = past.explain("a", "2027-01-15")
-    assert found.verdict == "a: the fire of 2027-01-15 03:00:00 ran and failed"
+    assert found.verdict == "a: the run due 2027-01-15 03:00:00 ran and failed"
     assert found.details[0] == (
-        "'2027-01-15' has 8 fires: 7 succeeded, 1 failed; this is one of them"
+        "'2027-01-15' has 8 runs: 7 succeeded, 1 failed; this answer is about one of them"
     )
 
 
@@ -563,10 +566,10 @@ def test_a_daemon_task_tells_the_runs_of_that_time(past):
     past.alive()
     found = past.explain("d", now=T0 + 60)
     assert found.kind == "daemon"
-    assert "1 of 2 runs live" in found.verdict
-    assert "run r2 lives since 07:00:00" in found.details
+    assert "1 of 2 runs active" in found.verdict
+    assert "run r2 is active since 07:00:00" in found.details
     then = past.explain("d", "2027-01-14 08:30", now=T0 + 60)
-    assert "run r1 lived since 08:00:00" in then.details
+    assert "run r1 was active since 08:00:00" in then.details
 
 
 def test_a_daemon_task_that_keeps_dying_is_told(past):
@@ -578,9 +581,9 @@ def test_a_daemon_task_that_keeps_dying_is_told(past):
         )  # fmt: skip
     past.alive()
     found = past.explain("d", now=T0 + 60)
-    assert "crash-looping: 4 runs in a row died before 'healthy_after'" in found.details
-    assert "the last to end was run r4 at 08:00:31: failed, exit code 7" in found.details
-    assert "see why it dies: torch logs d" in found.changes
+    assert "crash-looping: 4 runs in a row exited before 'healthy_after'" in found.details
+    assert "the last run to end was r4 at 08:00:31: failed, exit code 7" in found.details
+    assert "to see why it exits: torch logs d" in found.changes
 
 
 def test_a_pause_that_ended_by_itself_is_no_reason_though_no_service_has_noticed(past):
@@ -598,7 +601,7 @@ def test_how_a_daemon_task_died_last_is_told_with_its_signal_and_what_it_used(pa
     )  # fmt: skip
     past.alive()
     details = past.explain("d", now=T0 + 60).details
-    at = details.index("the last to end was run r1 at 08:00:15: failed by signal 9")
+    at = details.index("the last run to end was r1 at 08:00:15: failed by signal 9")
     assert details[at + 1] == (
         "used 2.0 s of processor time, at most 3.0 GiB of memory in one process"
     )
@@ -607,7 +610,7 @@ def test_how_a_daemon_task_died_last_is_told_with_its_signal_and_what_it_used(pa
 def test_of_a_daemon_task_in_a_time_to_come_only_what_lives_now_is_said(past):
     past.defined(daemon("d"))
     past.alive()
-    assert "live at 2027-01-15 08:00:00" in past.explain("d", "tomorrow").verdict
+    assert "active at 2027-01-15 08:00:00" in past.explain("d", "tomorrow").verdict
 
 
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
@@ -622,7 +625,7 @@ def test_a_paused_daemon_task_says_so(past):
     past.paused("d", since=T0 - HOUR)
     past.alive()
     found = past.explain("d")
-    assert "it is paused since 2027-01-15 07:00:00, until somebody resumes it" in found.details
+    assert "it is paused since 2027-01-15 07:00:00, until it is resumed" in found.details
     assert found.changes == ("'torch resume d'",)
 
 
@@ -686,7 +689,7 @@ def test_the_id_of_a_run_is_answered_with_its_task(past):
     past.ran("a", T0)
     with pytest.raises(UsageError) as error:
         past.explain("r1")
-    assert error.value.hint == "torch explain a"
+    assert error.value.hint == "to explain its task: torch explain a"
 
 
 # ── what it left behind ───────────────────────────────────────────────────────────────────

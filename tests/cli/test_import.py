@@ -65,7 +65,7 @@ def test_a_file_that_is_there_is_only_replaced_by_force(crontab, tmp_path, capsy
     out.write_text("mine")
     out.chmod(0o600)
     assert run(["import", "crontab", str(crontab), "-o", str(out)]) == 64
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert out.read_text() == "mine"
     assert run(["import", "crontab", str(crontab), "-o", str(out), "--force"]) == 0
     assert "echo one" in out.read_text()
@@ -91,7 +91,7 @@ def test_a_folder_stands_for_the_crontabs_in_it(tmp_path, capsys):
     assert "user: www-data" in page
     assert "run old" not in page
     joined = " ".join(page.replace("#", " ").split())
-    assert "a.dpkg-old was not read: cron reads no file of such a name" in joined
+    assert "a.dpkg-old was not read: cron ignores files with such a name" in joined
 
 
 @pytest.mark.parametrize("name", ["cron.d", "crontabs"])
@@ -135,22 +135,30 @@ def test_user_sets_the_user_and_where_it_runs(crontab, capsys):
         (["crontab", "/nowhere/crontab"], 64, "/nowhere/crontab cannot be read: no such file"),
         (["crontab"], 64, "Missing argument"),
         (["cron", "-"], 64, "'cron' is not one of"),
-        (["gotorch", "-", "--user", "x"], 64, "--user, --user-column and --cron are for crontabs"),
-        (["crontab", "-", "--user", "x", "--user-column"], 64, "without a user column"),
-        (["crontab", "-", "--force"], 64, "--force belongs to -o"),
+        (
+            ["gotorch", "-", "--user", "x"],
+            64,
+            "--user, --user-column and --cron apply only to crontabs",
+        ),
+        (["crontab", "-", "--user", "x", "--user-column"], 64, "that have no user column"),
+        (["crontab", "-", "--force"], 64, "--force needs -o"),
         (["crontab", "-", "--hosts", "web"], 64, "--hosts: 'hosts': 'web' is neither"),
         (["crontab", "10.0.1.11=/nowhere"], 64, "/nowhere cannot be read: no such file"),
         (["crontab", "10.0.1.11="], 64, "10.0.1.11= names no file or directory"),
         (["crontab", "web1=/x"], 64, "'web1' is not an IP address"),
         (["crontab", "10.0.1.0=/x", "10.0.1=/y"], 64, "'10.0.1' is not an IP address"),
-        (["crontab", "127.0.0.1=/x"], 64, "127.0.0.1 is not an address that names one host"),
+        (["crontab", "127.0.0.1=/x"], 64, "127.0.0.1 is not the address of one host"),
         (["crontab", "10.0.1.1=/x", "10.0.1.1=/y"], 64, "10.0.1.1 is given twice: /x, /y"),
         (["crontab", "10.0.1.1=/x", "::ffff:10.0.1.1=/y"], 64, "10.0.1.1 is given twice"),
-        (["crontab", "10.0.1.1=/x", "/y"], 64, "/y has no host, the others do"),
+        (["crontab", "10.0.1.1=/x", "/y"], 64, "/y has no HOST=, the others have"),
         (["crontab", "10.0.1.0/24=/x"], 64, "'10.0.1.0/24' is not an IP address"),
-        (["crontab", "10.0.1.1=/x", "--hosts", "10.0.1.1"], 64, "cannot stand beside HOST=DIR"),
-        (["yacron", "10.0.1.1=/x"], 64, "HOST=FILE is for crontabs, not for yacron"),
-        (["gotorch", "-", "--cron", "cronie"], 64, "--cron are for crontabs"),
+        (
+            ["crontab", "10.0.1.1=/x", "--hosts", "10.0.1.1"],
+            64,
+            "--hosts and HOST=DIR cannot be combined",
+        ),
+        (["yacron", "10.0.1.1=/x"], 64, "HOST=FILE works only for crontabs, not for yacron"),
+        (["gotorch", "-", "--cron", "cronie"], 64, "--cron apply only to crontabs"),
         (["gotorch", "-"], 65, "-:1:1: it is not a JSON list"),
         (["yacron", "-"], 65, "-:1:1: it is not a mapping"),
         (
@@ -255,7 +263,7 @@ def test_an_included_file_that_cannot_be_read_is_named_with_its_line(tmp_path, c
 
 def test_gotorch_reads_no_directory(tmp_path, capsys):
     assert run(["import", "gotorch", str(tmp_path)]) == 64
-    assert "gotorch reads one file: name it" in capsys.readouterr().err
+    assert "gotorch reads one file; give the path of that file" in capsys.readouterr().err
 
 
 # ── the crontabs of several hosts ─────────────────────────────────────────────────────────
@@ -290,7 +298,7 @@ def test_the_crontabs_of_several_hosts_become_one_file(tmp_path, capsys):
     assert "hosts: [10.0.1.100]" in page
     joined = " ".join(page.replace("#", " ").split())
     assert "etc/anacrontab was not read: it is an anacrontab" in joined
-    assert "shop.dpkg-old was not read: cron reads no file of such a name" in joined
+    assert "shop.dpkg-old was not read: cron ignores files with such a name" in joined
     capsys.readouterr()
     assert run(["import", "crontab", *reversed(words)]) == 0
     again = capsys.readouterr().out
@@ -302,7 +310,7 @@ def test_without_the_hosts_passwd_the_page_says_whose_homes_they_are(tmp_path, c
     path.write_text(GOOD)
     assert run(["import", "crontab", f"10.0.1.9={path}", "--user", "root"]) == 0
     joined = " ".join(capsys.readouterr().out.replace("#", " ").split())
-    assert "10.0.1.9: the homes of their users ('cwd') are those of the host of this" in joined
+    assert "10.0.1.9: the home directories of their users ('cwd') are those of this host" in joined
     assert "hosts: [10.0.1.9]" in joined
 
 

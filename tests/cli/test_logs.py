@@ -129,8 +129,9 @@ def test_times_head_each_run(logs):
 
 @pytest.mark.parametrize(
     ("args", "said"),
-    [(["bea"], "did you mean 'bee'?"), (["../etc"], "neither"), (["a", "--all"], "exclude"),
-     (["a", "--raw", "--times"], "exclude"), (["a", "--since", "soon"], "not a time")],
+    [(["bea"], "did you mean 'bee'?"), (["../etc"], "neither"),
+     (["a", "--all"], "cannot be combined"),
+     (["a", "--raw", "--times"], "cannot be combined"), (["a", "--since", "soon"], "not a time")],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_with_a_way_out(logs, args, said):
     assert said in logs(*args, code=64)

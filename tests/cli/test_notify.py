@@ -84,11 +84,11 @@ def test_a_test_that_does_not_arrive_exits_69_and_says_why(write, capsys, http):
     http.answer(Answer(status=404))
     assert run(["notify", "test", "ops", "-f", file]) == 69
     said = capsys.readouterr().err
-    assert "HTTP 404: Not Found" in said and "would be lost" in said and SECRET not in said
+    assert "HTTP 404: Not Found" in said and "are discarded" in said and SECRET not in said
     http.down()
     assert run(["notify", "test", "ops", "-f", file, "--json"]) == 69
     out, err = capsys.readouterr()
-    assert "would be tried again" in err
+    assert "alerts are retried" in err
     document = json.loads(out)
     assert document["delivered"] is False and document["permanent"] is False
     assert document["detail"] == "127.0.0.1 refuses the connection"

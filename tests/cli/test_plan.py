@@ -100,7 +100,7 @@ def test_a_change_of_the_clocks_says_what_becomes_of_a_time_in_it(plan):
     assert [(task["name"], task["becomes"]) for task in change["tasks"]] == [
         ("nightly", "once_after")
     ]
-    assert "nightly (30 2 * * *): 02:30:00 is skipped; fires once, at 03:00:00" in plan()
+    assert "nightly (30 2 * * *): 02:30:00 is skipped; runs once, at 03:00:00" in plan()
 
 
 def test_the_next_change_is_told_though_it_lies_after_the_span(plan):
@@ -173,7 +173,7 @@ def test_no_line_of_a_plan_is_wider_than_a_terminal(file, capsys, monkeypatch):
     [
         (["--host", "10.0.0.0/8"], "write a single address"),
         (["--host", "10.0.0.1", "--host", "web"], "'web' is neither an address"),
-        (["--host", "10.0.0.1", "--all"], "--all and --host exclude each other"),
+        (["--host", "10.0.0.1", "--all"], "--all and --host cannot be combined"),
         (["--for", "soon"], "examples: 30m"),
         (["--for", "900d"], "'900d' is more than 366d, the longest"),
         (["--for", "0"], "--for must be at least 1s"),

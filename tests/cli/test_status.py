@@ -67,7 +67,7 @@ def test_what_fails_stands_first_then_what_runs_and_the_files_order_else(setting
         task("held", "paused"),
     ))  # fmt: skip
     assert rows(lines) == ["bad", "loop", "up", "idle-1", "off", "idle-2", "held"]
-    assert "7 tasks: 1 running, 2 failing, 1 paused; next start" in lines[2]
+    assert "7 tasks: 1 running, 2 failing, 1 paused; next run" in lines[2]
 
 
 def test_the_json_keeps_the_files_order(settings, monkeypatch, capsys):
@@ -107,12 +107,12 @@ def test_trouble_of_the_service_itself_stands_above_the_tasks(settings):
     lines = status.frame(settings, said)
     at = show.when(since, today=datetime.fromtimestamp(NOW).astimezone())
     assert lines[2:7] == [
-        "! the file on disk is refused: tasks.yaml:3:1: unknown key",
-        f"! the history cannot be written since {at}, nothing starts: disk full",
-        f"! the log cannot be written since {at}, 3 lines lost: No space left on device",
-        f"! the task file is not watched since {at}, changes are found late: "
+        "! the task file on disk is refused: tasks.yaml:3:1: unknown key",
+        f"! the history cannot be written since {at}; no run starts: disk full",
+        f"! the log cannot be written since {at}; 3 lines lost: No space left on device",
+        f"! the task file is not watched since {at}; changes are found late: "
         "inotify instance limit reached",
-        f"! channel ops fails since {at} (refused), 2 messages waiting",
+        f"! channel ops has been failing since {at} (refused); 2 messages pending",
     ]
 
 
@@ -213,7 +213,7 @@ def test_without_a_service_status_and_stop_say_which_runs_live_on(held, capsys):
     ):
         assert run([command, "--state-dir", held.state_dir]) == 3
         said = capsys.readouterr().err
-        assert "1 run lives on; the next service takes over:" in said
+        assert "1 run is still active; the next service adopts it:" in said
         assert "tou-1, pid 4711" in said and "tou-2" not in said
         assert said.splitlines()[-1].strip() == hint
 
@@ -237,12 +237,12 @@ def left_behind(count: int) -> list[dict[str, Any]]:
 
 def test_what_runs_that_ended_left_behind_is_named(settings):
     lines = status.frame(settings, answer(task("web"), left_behind=left_behind(1)))
-    assert lines[2] == ("1 process left behind by runs that ended: sleep (pid 100) of web, run r1")
+    assert lines[2] == ("1 process left behind by ended runs: sleep (pid 100) of web, run r1")
 
 
 def test_of_many_processes_left_behind_the_first_are_named(settings):
     (line,) = status._left_behind(answer(left_behind=left_behind(7)))
-    assert line.startswith("7 processes left behind by runs that ended: sleep (pid 100) of web")
+    assert line.startswith("7 processes left behind by ended runs: sleep (pid 100) of web")
     assert line.endswith("; sleep (pid 104) of web, run r1; and 2 more")
 
 

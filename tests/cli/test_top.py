@@ -54,7 +54,7 @@ def test_the_head_says_how_the_host_is():
     lines = drawn(seen())
     assert lines[0] == "torch is running on box as 10.0.0.1, pid 7, for 1m40s"
     assert lines[1].endswith("load 0.50 0.25 0.12  cpu 12 %  memory 2.0 GiB of 8.0 GiB")
-    assert lines[2] == "9 tasks, 2 live runs, 1 failing"
+    assert lines[2] == "9 tasks, 2 active runs, 1 failing"
 
 
 def test_the_head_says_how_late_the_newest_starts_were():
@@ -88,7 +88,7 @@ def test_a_runs_progress_is_its_age_against_what_is_usual(age, shown):
 
 
 def test_without_a_success_nothing_is_usual():
-    assert "first success awaited" in "\n".join(drawn(seen(task("a", live("r1", 1.0)))))
+    assert "no successful run yet" in "\n".join(drawn(seen(task("a", live("r1", 1.0)))))
 
 
 def test_a_daemon_task_shows_how_often_it_came_back():

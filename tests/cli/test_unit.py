@@ -113,7 +113,7 @@ def test_what_systemd_would_expand_is_written_so_that_it_does_not(printed):
 @pytest.mark.parametrize("path", ["/a'b", '/a"b', "/a$b", "/a\\b", "/a\nExecStart=evil"])
 def test_a_path_that_could_be_read_as_something_else_is_refused(capsys, path):
     assert run(["unit", "--state-dir", path]) == 64
-    assert "cannot stand in a unit" in capsys.readouterr().err
+    assert "cannot be written in a unit" in capsys.readouterr().err
 
 
 def test_an_unknown_kind_or_version_is_a_usage_error(capsys):

@@ -56,11 +56,11 @@ def answer_to_a_reload(folder, monkeypatch, program):
     ("program", "why"),
     [
         ("import sys\nsys.exit('no module named yaml')\n", "no module named yaml"),
-        (SAYS.format(data=framed(RUBBISH)) + WAITS, "makes no sense"),
-        (SAYS.format(data=framed(WHOLE)) + WAITS, "makes no sense"),
-        (SAYS.format(data=framed(b"", 2**32 - 1)) + WAITS, "makes no sense"),
-        (SAYS.format(data=framed(WHOLE)[:-3]), "cut off"),
-        (SAYS.format(data=b"\0\0"), "cut off"),
+        (SAYS.format(data=framed(RUBBISH)) + WAITS, "not valid"),
+        (SAYS.format(data=framed(WHOLE)) + WAITS, "not valid"),
+        (SAYS.format(data=framed(b"", 2**32 - 1)) + WAITS, "not valid"),
+        (SAYS.format(data=framed(WHOLE)[:-3]), "incomplete"),
+        (SAYS.format(data=b"\0\0"), "incomplete"),
     ],
     ids=["fails", "rubbish", "another thing", "endless", "half a frame", "half a length"],
 )

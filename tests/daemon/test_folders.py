@@ -46,7 +46,7 @@ def test_what_is_missing_is_made_for_the_service_alone(place):
 def test_a_folder_that_others_can_write_to_is_refused_sticky_or_not(place, which, mode):
     (place / "open").mkdir()
     (place / "open").chmod(mode)
-    with pytest.raises(SettingsError, match="others may write") as caught:
+    with pytest.raises(SettingsError, match="other users can write") as caught:
         folders.make_folders(settings(place, **{which: "open"}))
     assert caught.value.hint
 

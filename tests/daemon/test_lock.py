@@ -112,7 +112,7 @@ def test_a_lock_that_others_may_write_to_is_refused(tmp_path):
     path = tmp_path / "torch.lock"
     path.touch()
     path.chmod(0o666)
-    with pytest.raises(SettingsError, match="others may write"):
+    with pytest.raises(SettingsError, match="other users can write"):
         lock.take(str(path), pause=no_pause)
 
 

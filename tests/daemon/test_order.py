@@ -349,7 +349,7 @@ def test_nice_and_user_together_reach_the_command(host):
         ({"user": "no_such_user_xyz"}, "no user 'no_such_user_xyz'"),
         ({"group": "no_such_group_xyz"}, "no group 'no_such_group_xyz'"),
         ({"env_file": "/no/such/file"}, "env_file /no/such/file"),
-        ({"env": (("A", "\ud800"),)}, "cannot be given to any process"),
+        ({"env": (("A", "\ud800"),)}, "cannot be passed to a process"),
     ],
 )
 def test_what_is_known_to_be_impossible_is_refused_before_anything_exists(keys, words):

@@ -137,7 +137,7 @@ def test_a_new_history_that_cannot_be_begun_yet_is_a_failure_that_passes(desk, t
     tmp_path.rename(away)
     written = desk.write(intent("r2", "b"), ended(run("r1")))
     assert written.refused == {"r2"}
-    assert "cannot be begun" in written.failed
+    assert "cannot be created" in written.failed
     assert not written.reset
     tmp_path.mkdir()
     written = desk.write(now=LATER)
@@ -194,7 +194,7 @@ def test_in_a_directory_that_is_another_services_nothing_is_set_aside_or_begun(d
     desk.ours = False
     os.unlink(desk.store.path)
     written = desk.write(intent("r2", "b"), ended(run("r1")))
-    assert written.refused == {"r2"} and "not this service's any more" in written.failed
+    assert written.refused == {"r2"} and "no longer belongs to this service" in written.failed
     assert desk.told == []
     assert not os.path.exists(desk.store.path)
     assert {path.name for path in tmp_path.iterdir()} == {"history.db-wal", "history.db-shm"}

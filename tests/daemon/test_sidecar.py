@@ -234,7 +234,7 @@ def test_one_that_never_starts_is_tried_again_each_time_twice_as_late(tmp_path):
 
     stage = play(tmp_path, LINK, scene)
     assert stage.failures()[0] == (
-        "its process could not be started: No such file or directory; it is started again in 5 s"
+        "its process could not be started: No such file or directory; it will be restarted in 5 s"
     )
 
 
@@ -252,7 +252,7 @@ def test_one_that_exits_at_once_says_why_and_what_it_was_told_is_told_again(tmp_
         PartFailed(
             part="the link",
             reason="its process ended with exit code 1: no module named greenstalk; "
-            "it is started again in 5 s",
+            "it will be restarted in 5 s",
         ),
         PartRecovered(part="the link"),
     ]
@@ -270,7 +270,7 @@ def test_a_process_that_was_killed_is_followed_by_another(tmp_path):
         await stage.until(lambda: 2 in stage.owner.taken)
 
     stage = play(tmp_path, LINK, scene)
-    assert stage.failures() == ["its process was ended by SIGKILL; it is started again in 5 s"]
+    assert stage.failures() == ["its process was ended by SIGKILL; it will be restarted in 5 s"]
 
 
 def test_deaths_after_a_long_life_begin_again_with_the_shortest_wait(tmp_path):
@@ -306,7 +306,7 @@ def test_one_that_hangs_is_ended_after_three_beats_without_a_word(tmp_path, prog
         await stage.until(lambda: stage.owner.taken == [1])
 
     stage = play(tmp_path, program, scene)
-    assert stage.failures() == ["its process did not answer for 60 s; it is started again in 5 s"]
+    assert stage.failures() == ["its process did not answer for 60 s; it will be restarted in 5 s"]
 
 
 @pytest.mark.usefixtures("impatient")
@@ -347,13 +347,13 @@ def test_time_in_which_the_service_itself_did_nothing_is_one_beat(tmp_path):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("what is this?\n", "wrote something that nobody understands"),
-        ("[1, 2]\n", "wrote something that nobody understands"),
-        ('{"took": }\n', "wrote something that nobody understands"),
-        ('{"gave": 1}\n', "wrote something that nobody understands"),
-        ("[" * 100_000 + "\n", "wrote something that nobody understands"),
-        ("\0\ud83d\n".encode("utf-8", "replace").decode(), "wrote something that nobody"),
-        ("x" * (process.LONGEST * 2), "wrote a line without an end"),
+        ("what is this?\n", "wrote output that is not valid"),
+        ("[1, 2]\n", "wrote output that is not valid"),
+        ('{"took": }\n', "wrote output that is not valid"),
+        ('{"gave": 1}\n', "wrote output that is not valid"),
+        ("[" * 100_000 + "\n", "wrote output that is not valid"),
+        ("\0\ud83d\n".encode("utf-8", "replace").decode(), "wrote output that"),
+        ("x" * (process.LONGEST * 2), "wrote a line that is too long"),
     ],
     ids=["text", "list", "broken", "other keys", "deep", "bytes", "long"],
 )
@@ -375,7 +375,7 @@ def test_half_a_line_of_one_that_died_is_not_heard(tmp_path):
         assert stage.owner.taken == [6]
 
     stage = play(tmp_path, SAYS.format(text='{"took": 6}\n{"took": 7'), scene)
-    assert stage.failures() == ["its process ended with exit code 0; it is started again in 5 s"]
+    assert stage.failures() == ["its process ended with exit code 0; it will be restarted in 5 s"]
 
 
 def test_a_line_that_comes_in_halves_is_heard_once_and_whole(tmp_path):
@@ -423,7 +423,7 @@ def test_one_whose_pipe_is_full_holds_nobody_up_and_is_replaced(tmp_path, monkey
         await stage.until(lambda: not stage.owner.wanted)
         assert sorted(stage.owner.taken) == [*range(1, 20_000)]
 
-    assert "did not read what it was told" in play(tmp_path, HANGS, scene).failures()[0]
+    assert "did not read its input" in play(tmp_path, HANGS, scene).failures()[0]
 
 
 def test_a_long_first_part_is_no_full_pipe(tmp_path, monkeypatch):

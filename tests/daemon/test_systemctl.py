@@ -90,7 +90,7 @@ def test_torch_restart_checks_the_file_and_leaves_the_rest_to_systemd(
 
     asked.unlink()
     assert run([*restart, "-f", "/other.yaml"]) == 64
-    assert "torch.service says its task file" in capsys.readouterr().err
+    assert "torch.service sets its task file" in capsys.readouterr().err
     accepted = False
     assert run(restart) == 65
     assert not asked.exists()

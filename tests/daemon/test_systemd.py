@@ -85,7 +85,7 @@ def test_while_it_starts_it_asks_for_time_and_then_says_that_it_is_ready(listene
 def test_a_stop_is_told_with_its_reason_and_asks_for_time(listener):
     stopping = ServiceStopping(reason="SIGTERM", live=2)
     found = told(listener, READY, stopping, ServiceStopped(ended=2, killed=0))[2:]
-    assert found[0] == {"STOPPING": "1", "STATUS": "stopping (SIGTERM), 2 runs to end"}
+    assert found[0] == {"STOPPING": "1", "STATUS": "stopping (SIGTERM), 2 active runs"}
     assert found[1] == {"EXTEND_TIMEOUT_USEC": "60000000"}
     assert found[2]["STATUS"].startswith("stopped: 2 runs ended")
 

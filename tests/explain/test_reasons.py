@@ -152,13 +152,19 @@ def test_the_reasons_of_the_service_are_known(reason):
     assert known(reason, cron("a")) is not None
 
 
+def test_a_reason_that_an_older_version_recorded_is_still_known():
+    assert known("1 live and 1 waiting, max is 1", cron("a")) == known(
+        "1 active, 1 queued, max is 1", cron("a")
+    )
+
+
 def test_what_would_change_it_is_not_what_is_so_already():
-    full = "1 live and 1 waiting, max is 1"
+    full = "1 active, 1 queued, max is 1"
     queued = known(full, cron("a", overlap=Overlap.QUEUE, timeout=5.0))
     assert queued is not None
     assert queued.changes == (
-        "'max: 2' lets one more run at a time",
-        "'overlap: replace' ends the oldest run for a newer fire",
+        "'max: 2' allows one more run at a time",
+        "'overlap: replace' ends the oldest run and starts the new one",
     )
     due = "a newer fire of the task was due too"
     all_start = known(due, cron("a", catch_up=CatchUp.ALL))

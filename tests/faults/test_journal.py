@@ -238,7 +238,7 @@ def test_a_folder_of_reapers_that_others_may_write_to_is_refused_with_a_reason(s
     service.wait_begun("keeper", 1)
     service.kill()
     (service.state / "reapers").chmod(0o777)
-    assert "others may write to" in service.error("start", code=78)
+    assert "other users can write to" in service.error("start", code=78)
     (service.state / "reapers").chmod(0o700)
     service.start()
     service.wait_more("beat")

@@ -80,7 +80,7 @@ def test_a_service_whose_lock_was_removed_ends_itself_and_what_it_runs(service, 
     (service.state / "torch.lock").unlink()
     until("the service is gone", lambda: not alive(old))
     assert not alive(first) and service.processes() == []
-    assert "torch.lock was removed; this service stops its runs and ends" in service.log()
+    assert "torch.lock was removed; this service will stop its runs and exit" in service.log()
     assert all(row["state"] == "finished" for row in service.rows())
     service.start()
     service.wait_more("beat")

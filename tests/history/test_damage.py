@@ -316,9 +316,9 @@ def test_a_new_history_that_cannot_be_begun_now_is_begun_later(path):
     write_something_else(path)
     folder = os.path.dirname(path)
     os.rename(folder, folder + "-away")
-    with pytest.raises(HistoryError, match="cannot be begun"):
+    with pytest.raises(HistoryError, match="cannot be created"):
         store.begin_anew(at=T0)
-    with pytest.raises(HistoryDamaged, match="could not be begun"):
+    with pytest.raises(HistoryDamaged, match="could not be created"):
         commit(store, intent("r1"))
     os.rename(folder + "-away", folder)
     store.begin_anew(at=T0)

@@ -330,7 +330,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(first_schema, monkeypa
 
 
 def test_readers_of_a_file_that_the_service_has_not_brought_up_to_date_say_so(first_schema):
-    with pytest.raises(TryAgain, match="that of an older torch") as caught:
+    with pytest.raises(TryAgain, match="of an older torch") as caught:
         query.runs(str(first_schema))
     assert "torch restart" in caught.value.hint
 
@@ -361,7 +361,7 @@ def test_a_history_of_a_newer_torch_is_refused_with_the_way_out(tmp_path):
     db.close()
     with pytest.raises(SettingsError, match=r"newer torch \(schema 99\)") as caught:
         opened(tmp_path)
-    assert caught.value.hint == "install that version again, or set the file aside"
+    assert caught.value.hint == "install that version again, or move the file away"
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):

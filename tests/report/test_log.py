@@ -113,47 +113,47 @@ EVENTS: list[tuple[Event, str, str]] = [
     (
         facts.HistorySetAside(path="history.db.damaged-1", reason="malformed"),
         "error",
-        "the history is damaged (malformed), set aside as history.db.damaged-1; a new one is begun",
+        "the history is damaged (malformed), moved to history.db.damaged-1; started a new one",
     ),
     (
         facts.RunAdopted(run=RUN, pid=7),
         "info",
-        "backup runs on under this service, pid 7",
+        "backup adopted, pid 7",
     ),
     (
         facts.RetryPlanned(run=RUN, delay=30.0),
         "info",
-        "backup is tried again in 30.0 s, attempt 1",
+        "backup will be retried in 30.0 s, attempt 1",
     ),
-    (facts.TaskPaused(task="backup", until=None), "info", "backup is paused"),
+    (facts.TaskPaused(task="backup", until=None), "info", "backup paused"),
     (
         facts.TaskResumed(task="backup", skipped=4),
         "info",
-        "backup is resumed; the pause skipped 4 fires",
+        "backup resumed; the pause skipped 4 runs",
     ),
     (
         facts.RunNotStarted(run=RUN, reason="no such user"),
         "error",
         "backup did not start: no such user",
     ),
-    (facts.RunStopping(run=RUN, reason="timeout"), "info", "backup gets SIGTERM: timeout"),
+    (facts.RunStopping(run=RUN, reason="timeout"), "info", "sent SIGTERM to backup: timeout"),
     (
         facts.RunStopping(run=RUN, reason="timeout", by_force=True),
         "warn",
-        "backup gets SIGKILL: timeout",
+        "sent SIGKILL to backup: timeout",
     ),
-    (facts.FireQueued(run=RUN, reason="1 live"), "info", "backup waits for a free slot: 1 live"),
+    (facts.FireQueued(run=RUN, reason="1 live"), "info", "backup queued for a slot: 1 live"),
     (facts.FireSkipped(run=RUN, reason="1 live"), "warn", "backup skipped: 1 live"),
     (
         facts.DaemonCrashLooping(task="feed", run=RUN, failures=4, retry_in=8.0),
         "error",
-        "feed keeps dying: 4 in a row, next try in 8.0 s",
+        "feed crash-looping: 4 exits in a row, restart in 8.0 s",
     ),
     (facts.DaemonHealthy(task="feed", run=RUN), "info", "feed is healthy again"),
     (
         facts.ClockStepped(seconds=-18_000.0, watermark=T0),
         "warn",
-        "the clock was set back by 5h00m; fires are counted from now",
+        "the clock was set back by 5h00m; schedules follow the new time",
     ),
     (
         facts.HistoryFailed(reason="disk full", runs=2),
@@ -168,13 +168,13 @@ EVENTS: list[tuple[Event, str, str]] = [
     (
         facts.HistorySetAside(path="/var/lib/torch/h.db.damaged-1", reason="malformed"),
         "error",
-        "the history is damaged (malformed), set aside as /var/lib/torch/h.db.damaged-1; "
-        "a new one is begun",
+        "the history is damaged (malformed), moved to /var/lib/torch/h.db.damaged-1; "
+        "started a new one",
     ),
     (
         facts.HistorySetAside(path="", reason="the file was removed"),
         "error",
-        "the history is damaged (the file was removed); a new one is begun",
+        "the history is damaged (the file was removed); started a new one",
     ),
     (
         facts.ProcessesSurvived(run_id="k3-1", processes=("7 dd", "8 sh")),
@@ -184,8 +184,7 @@ EVENTS: list[tuple[Event, str, str]] = [
     (
         facts.HistoryReopened(reason="the file was cut short"),
         "warn",
-        "the history was changed by another process (the file was cut short); "
-        "it is sound and in use",
+        "another process changed the history (the file was cut short); it is undamaged and in use",
     ),
     (facts.PartRecovered(part="the watch"), "info", "the watch works again"),
     (
@@ -196,12 +195,12 @@ EVENTS: list[tuple[Event, str, str]] = [
     (
         facts.PlaceLost(path="/var/lib/torch/torch.lock", reason="was removed"),
         "error",
-        "/var/lib/torch/torch.lock was removed; this service stops its runs and ends",
+        "/var/lib/torch/torch.lock was removed; this service will stop its runs and exit",
     ),
     (
         facts.PlaceRestored(paths=("/run/torch/torch.sock", "/run/torch/torch.pid")),
         "warn",
-        "removed by another process, and created again: "
+        "created again after another process removed it: "
         "/run/torch/torch.sock, /run/torch/torch.pid",
     ),
     (facts.PartFailed(part="watcher", reason="inotify"), "error", "watcher failed: inotify"),
@@ -216,12 +215,12 @@ EVENTS: list[tuple[Event, str, str]] = [
         "info",
         "12 tasks, 3 running, 60 started and 2 failed in 5m00s; load 0.42",
     ),
-    (facts.ServiceStopping(reason="SIGTERM", live=1), "info", "stopping (SIGTERM), 1 run to end"),
+    (facts.ServiceStopping(reason="SIGTERM", live=1), "info", "stopping (SIGTERM), 1 active run"),
     (facts.ServiceStopped(ended=2, killed=1), "info", "stopped: 3 runs ended, 1 needed SIGKILL"),
     (
         facts.ServiceStopped(ended=0, killed=0, kept=3),
         "info",
-        "stopped: 0 runs ended, none needed SIGKILL, 3 left running on purpose",
+        "stopped: 0 runs ended, none needed SIGKILL, 3 kept running",
     ),
     (
         facts.ServiceStopped(ended=0, killed=1, left=("7 dd",)),
@@ -243,8 +242,8 @@ def test_an_event_has_its_sentence_and_its_level(event, level, sentence):
 def test_a_missed_fire_says_when_it_was_due():
     one = facts.FiresMissed(task="a", first=T0, last=T0, count=1, reason="late")
     many = replace(one, last=FireTime(T0 + 60), count=7)
-    assert re.fullmatch(r"a missed 1 fire \(2027-01-1\dT[\d:]+\S+\): late", log.sentence(one))
-    assert re.fullmatch(r"a missed 7 fires \(\S+ to \S+\): late", log.sentence(many))
+    assert re.fullmatch(r"a missed 1 run \(2027-01-1\dT[\d:]+\S+\): late", log.sentence(one))
+    assert re.fullmatch(r"a missed 7 runs \(\S+ to \S+\): late", log.sentence(many))
     assert log.level(one) == "warn"
 
 
@@ -252,22 +251,22 @@ EVENTS += [
     (
         facts.NoticeSent(channel="ops", notices=(NOTICE,), tries=1),
         "info",
-        "told ops: backup failing",
+        "notified ops: backup failing",
     ),
     (
         facts.NoticeSent(channel="ops", notices=(NOTICE, NOTICE), tries=3),
         "info",
-        "told ops: 2 messages as one, at try 3",
+        "notified ops: 2 messages as one, at try 3",
     ),
     (
         facts.NoticeUnsent(channel="ops", reason="it refuses", retry_in=20.0, waiting=2),
         "warn",
-        "ops could not be told (it refuses); 2 messages wait, again in 20.0 s",
+        "delivery to ops failed (it refuses); 2 messages pending, retry in 20.0 s",
     ),
     (
         facts.NoticeGivenUp(channel="ops", notice=NOTICE, reason="HTTP 404"),
         "error",
-        "given up telling ops of backup failing: HTTP 404",
+        "discarded message to ops (backup failing): HTTP 404",
     ),
 ]
 

@@ -129,7 +129,7 @@ def test_skip_records_why_a_fire_did_not_start():
     assert world.outcomes("a") == ["succeeded", "skipped", "skipped", "live"]
     row = world.rows("a")[1]
     assert row.ending is not None
-    assert row.ending.reason == "1 live and 0 waiting, max is 1"
+    assert row.ending.reason == "1 active, 0 queued, max is 1"
     assert len(world.told(FireSkipped)) == 2
 
 
@@ -497,7 +497,7 @@ def test_a_run_by_hand_takes_no_slot_that_a_fire_waits_for():
     world = World(cron("a", EVERY_10, overlap=Overlap.QUEUE))
     world.behave("a", lasts=None)
     world.pass_(20)
-    assert refusal(world, "a") == "'a' has 1 live and 1 waiting, max is 1"
+    assert refusal(world, "a") == "no free slot for 'a': 1 active, 1 queued, max is 1"
 
 
 def test_a_run_by_hand_is_refused_for_what_is_not_here():
@@ -513,7 +513,7 @@ def test_a_run_by_hand_is_refused_for_a_task_that_has_left_the_file():
 
 
 def test_a_run_by_hand_is_refused_for_a_daemon_task():
-    assert "kept alive" in refusal(World(daemon("d")), "d")
+    assert "cannot be run manually" in refusal(World(daemon("d")), "d")
 
 
 def test_a_run_by_hand_is_refused_while_stopping():

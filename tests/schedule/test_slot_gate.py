@@ -56,5 +56,6 @@ def test_what_waits_already_or_has_its_turn_or_is_kept_alive_waits_under_each_po
 def test_a_run_by_hand_starts_at_once_or_not_at_all_and_its_reason_is_a_sentence(policy):
     found = judged(policy, most=1, live=1, trigger=Trigger.MANUAL, at_once=True)
     assert (word(found), found.reason, found.hint) == (
-        SKIP, "'a' has 1 live and 0 waiting, max is 1", "wait for one to end, or: torch kill a"
+        SKIP, "no free slot for 'a': 1 active, 0 queued, max is 1",
+        "wait for one to end, or: torch kill a"
     )  # fmt: skip

@@ -15,29 +15,30 @@ from tests.screens.stage import FLEET
 PAGE = Path(__file__).parents[2] / "docs" / "screens.md"
 
 SCREENS = {
-    "torch status": "What fails stands first, with the last lines of its output.",
-    "torch top": "Live, drawn anew every two seconds: what runs, and how far it is.",
-    "torch runs": "Every fire and what became of it; `--failed`, `--since 24h` and more narrow it.",
+    "torch status": "Failing tasks first, with the last lines of their output.",
+    "torch top": "Active runs, refreshed every two seconds, with their progress.",
+    "torch runs": "Recorded runs and their outcome; filter them with `--failed`, `--since 24h` and "
+    "more.",
     "torch explain import-feed": "Why a task did not run, and what would change that.",
-    "torch explain sync-orders": "A retry that waits.",
-    "torch notify history": "Who was told of what.",
-    "torch plan": "What this host runs; `--host 10.0.4.7` asks for another.",
+    "torch explain sync-orders": "A pending retry.",
+    "torch notify history": "The messages that were sent, and those that are pending.",
+    "torch plan": "The tasks of this host; `--host 10.0.4.7` shows another.",
     "torch plan --all": "The whole fleet: each column of letters is a kind of host.",
     "torch diff -f tasks.yaml": "In the repository, after an edit: what it changes, and what a "
-    "reload will do to what runs now.",
-    "torch check tasks.yaml": "A file with mistakes: all of them at once, and nothing is changed.",
+    "reload would do to active runs.",
+    "torch check tasks.yaml": "A file with errors: all of them are listed, nothing is changed.",
 }
 """Command -> what the page says of it, in the order in which they stand there."""
 
 _HEAD = """\
 # Screens
 
-One host of a small fleet, shortly after half past three in a bad night: a backup has failed, a
-sync is tried again, an import hangs, a daemon keeps dying, and somebody has paused a digest.
+One host of a small fleet, shortly after 03:30: a backup has failed, a sync will be retried, an
+import hangs, a daemon task is crash-looping, and a digest is paused.
 
-Each screen was taken by tmux from a real terminal of 80 columns, with a real service behind it;
-a few scroll. `make screens` takes them anew, and a test fails when one of them has changed. The
-hour is made by a time zone of the test's own. Nothing else is arranged.
+tmux took each screen from a real terminal of 80 columns, with a real service; a few of them scroll.
+`make screens` takes them again, and a test fails if one has changed. A time zone made for the test
+sets the hour; nothing else is simulated.
 
 The task file:
 """

@@ -22,33 +22,43 @@ from torch.errors import ExitCode, TorchError
 from torch.nearest import nearest
 
 COMMANDS = {
-    "start": ("service", "Start the service; returns when it is ready."),
-    "stop": ("service", "Stop the service and everything it runs."),
-    "restart": ("service", "Stop the service, then start it again."),
-    "reload": ("service", "Read the task file again."),
+    "start": ("service", "Start the service and wait until it is ready."),
+    "stop": ("service", "Stop the service and all active runs."),
+    "restart": ("service", "Restart the service; active runs continue."),
+    "reload": ("service", "Reload the task file."),
     "status": ("status", "Show the service, its task file and its tasks."),
-    "top": ("top.command", "Show live what runs, how far it is and what it uses."),
-    "check": ("check", "Check task files; every problem at once."),
-    "plan": ("plan.command", "Show what runs where, and when."),
-    "diff": ("diff.command", "Show what an edit changes, and what a reload then does."),
+    "top": ("top.command", "Show active runs live, with CPU and memory."),
+    "check": ("check", "Check task files and print every problem."),
+    "plan": ("plan.command", "Show which tasks run where and when."),
+    "diff": ("diff.command", "Show what an edit changes, and what a reload would do."),
     "next": ("upcoming", "Show the next fire times of a task or an expression."),
     "schema": ("schema", "Print the JSON Schema of the task file."),
-    "import": ("importing", "Make a task file of crontabs, or of gotorch's or yacron's files."),
+    "import": ("importing", "Convert crontabs, or files of gotorch or yacron, to a task file."),
     "tasks": ("tasks", "List this host's tasks."),
     "run": ("tasks", "Run a task now."),
     "kill": ("tasks", "End a run, or all runs of a task."),
-    "pause": ("pause", "Let a task fire nothing for a while."),
-    "resume": ("pause", "Let a paused task fire again."),
+    "pause": ("pause", "Stop scheduling a task until it is resumed."),
+    "resume": ("pause", "Resume scheduling a paused task."),
     "runs": ("history", "List recorded runs, newest first."),
-    "logs": ("logs", "Show the output of a task or a run, or the service's log."),
-    "explain": ("explain", "Say why a task did, or did not, run at a time."),
-    "notify": ("notify", "List the channels of alerts, and try one."),
-    "unit": ("unit.command", "Print a systemd unit, or a logrotate snippet."),
-    "doctor": ("doctor.command", "Check the host, and say what to do."),
-    "completion": ("completion", "Print the lines that make a shell complete names."),
+    "logs": ("logs", "Show the output of tasks and runs, or the service's log."),
+    "explain": ("explain", "Explain why a task did, or did not, run at a time."),
+    "notify": ("notify", "List and test the channels of alerts; list what was sent."),
+    "unit": ("unit.command", "Print a systemd unit or a logrotate snippet."),
+    "doctor": ("doctor.command", "Check this host and the service, and print how to fix it."),
+    "completion": ("completion", "Print a shell completion script."),
     "version": ("version", "Print the version."),
 }
 """Command -> (file of this package, its line in the help)."""
+
+GROUPS = {
+    "Service": ("start", "stop", "restart", "reload"),
+    "Tasks": ("tasks", "run", "kill", "pause", "resume"),
+    "Monitoring": ("status", "top", "runs", "logs", "explain", "next", "notify"),
+    "Task file": ("check", "plan", "diff", "schema"),
+    "Migration": ("import",),
+    "Host": ("doctor", "unit", "completion", "version"),
+}
+"""Heading -> its commands, in the order of the help; each command is in one of them."""
 
 COMPLETE = "_TORCH_COMPLETE"
 """The variable in which a shell says that it wants words completed, and how."""
@@ -68,6 +78,8 @@ class _Commands(click.Group):
         module = importlib.import_module(f"torch.cli.{COMMANDS[cmd_name][0]}")
         command = getattr(module, _ATTRIBUTES.get(cmd_name, cmd_name))
         assert isinstance(command, click.Command)  # noqa: S101  # of the table above
+        for each in (command, *getattr(command, "commands", {}).values()):
+            each.format_epilog = _manual
         return command
 
     def resolve_command(
@@ -81,8 +93,22 @@ class _Commands(click.Group):
             raise click.UsageError(f"{error.message}{meant}", ctx=error.ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        room = max(map(len, COMMANDS))
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{name:<{room}}", COMMANDS[name][1]) for name in names])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        from torch.cli import manual
+
+        manual.overview(formatter)
+
+
+def _manual(ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """The end of a command's help; what it says is imported only for those who ask."""
+    from torch.cli import manual
+
+    manual.page(ctx.command_path.removeprefix("torch "), formatter)
 
 
 @click.group(
@@ -91,12 +117,15 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, message="torch %(version)s")
 def torch() -> None:
-    """Torch: a cron for many hosts. One YAML file in git, one small daemon per host."""
+    """Torch, a cron for many hosts: one task file in git, one service on each host.
+
+    For the options, examples and exit codes of a command: torch COMMAND --help
+    """
 
 
 def run(argv: Sequence[str]) -> int:
     """Runs one command; returns its exit code."""
-    clean.fill_standard()  # closed by the caller (>&-): there is nobody to tell
+    clean.fill_standard()  # closed by the caller (>&-)
     clean.hear_children()
     if COMPLETE in os.environ:
         return _complete(argv)
@@ -126,7 +155,7 @@ def run(argv: Sequence[str]) -> int:
         return ExitCode.USAGE
     except PermissionError as error:  # a file of another user, where no sentence of its own fits
         click.echo(f"torch: {error.filename or error}: permission denied", err=True)
-        click.echo("  run torch as the service's user or root", err=True)
+        click.echo("  run this as the service's user or root", err=True)
         return ExitCode.NOT_PERMITTED
     except OSError as error:  # writing what was asked for failed: a full disk behind stdout
         _hush()
@@ -135,8 +164,8 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _complete(argv: Sequence[str]) -> int:
-    """A shell asks what a word may become. It is never told of an error: that would stand in the
-    middle of what a person types."""
+    """Completes a word for a shell. Says nothing of errors: they would appear in the middle of what
+    a person types."""
     with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit, Exception):
         torch.main(args=list(argv), prog_name="torch", complete_var=COMPLETE)
     return 0

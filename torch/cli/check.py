@@ -39,22 +39,22 @@ from torch.taskfile.whole import addresses
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE...]")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text",
-              help="github: annotations of a workflow.")  # fmt: skip
+              help="Output format; github: annotations for a workflow.")  # fmt: skip
 @json_option
 @click.option("--anywhere", is_flag=True,
-              help="Only what is written, as for CI: not the file's owner and mode, "
-              "not this host's users, folders and programs.")  # fmt: skip
+              help="Check only the text, as in CI: skip the file's owner and mode, and "
+              "this host's users, directories and programs.")  # fmt: skip
 @settings_options
 def check(
     settings: Settings, files: tuple[str, ...], form: str, as_json: bool, anywhere: bool
 ) -> int:
-    """Check task files; every problem at once. Exits 65 if one is refused.
+    """Check task files and print every problem.
 
-    A file that a process has open for writing is not checked: the exit code is then 75, unless
-    another file is refused.
+    Without FILE, checks the file of the running service, else the default one. A file that a
+    process has open for writing is not checked.
     """
     if as_json and form == "github":
-        raise UsageError("--json and --format github exclude each other", hint="choose one of them")
+        raise UsageError("--json and --format github cannot be combined", hint="use one of them")
     settings = _of_this_host(settings, named=bool(files), anywhere=anywhere)
     files = files or (settings.task_file,)
     unsettled: list[Problem] = []
@@ -87,7 +87,7 @@ def _of_this_host(settings: Settings, *, named: bool, anywhere: bool) -> Setting
     except (NotPermitted, ServiceUnreachable) as error:
         if not named:
             raise
-        show.complaint(f"torch: this host's tasks are those of its interfaces: {error.message}")
+        show.complaint(f"torch: using the addresses of this host's interfaces: {error.message}")
         return settings
 
 

@@ -16,10 +16,12 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
-    """Print what a shell needs to complete commands, options, names of tasks and ids of runs.
+    """Print a script with which a shell completes commands, options, tasks and run ids.
 
-    bash: eval "$(torch completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc, after compinit;
-    fish: torch completion fish > ~/.config/fish/completions/torch.fish
+    \b
+    bash: in ~/.bashrc:                  eval "$(torch completion bash)"
+    zsh:  in ~/.zshrc, after compinit:   eval "$(torch completion zsh)"
+    fish: as in the example below
     """
     from click.shell_completion import get_completion_class
 

@@ -11,13 +11,13 @@ from typing import Any
 from torch.report.text import count
 
 _WORDS = {
-    "goes_on": ("goes on to its end as it is", "go on to their end as they are"),
-    "replaced": ("replaced by a new one",
-                 "replaced one by one, the next when the last is healthy"),
-    "stopped": ("stopped", "stopped"),
-    "stopping": ("being stopped already", "being stopped already"),
-    "given_up": ("given up", "given up"),
-    "waits_on": ("waits on", "wait on"),
+    "goes_on": ("continues unchanged", "continue unchanged"),
+    "replaced": ("is replaced by a new one",
+                 "are replaced one by one, each when the one before is healthy"),
+    "stopped": ("is stopped", "are stopped"),
+    "stopping": ("is already stopping", "are already stopping"),
+    "given_up": ("is cancelled", "are cancelled"),
+    "waits_on": ("keeps waiting", "keep waiting"),
 }  # fmt: skip
 """Of one, and of several."""
 
@@ -27,7 +27,7 @@ QUIET = ("goes_on", "waits_on", "stopping")
 
 
 def lines(runs: Iterable[dict[str, Any]]) -> list[str]:
-    """'web: 2 live runs replaced one by one, …', in the order in which they are told."""
+    """'web: 2 active runs are replaced one by one, …', in the order in which they are told."""
     alike: dict[tuple[str, str, str], int] = {}
     for run in runs:
         key = (run["task"], run["becomes"], run["reason"])
@@ -36,7 +36,7 @@ def lines(runs: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _line(task: str, becomes: str, reason: str, number: int) -> str:
-    what = count(number, "waiting fire" if becomes in _WAITS else "live run")
+    what = count(number, "waiting run" if becomes in _WAITS else "active run")
     words = _WORDS.get(becomes, (becomes, becomes))[number > 1]
     why = f" ({reason})" if reason and becomes != "replaced" else ""
     return f"{task}: {what} {words}{why}"

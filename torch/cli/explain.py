@@ -19,10 +19,10 @@ from torch.settings import Settings
 @json_option
 @settings_options
 def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool) -> None:
-    """Say what became of a task's fire nearest TIME, why, and what would change it.
+    """Explain the run due nearest TIME: what happened, why, and what would change it.
 
     TIME is 10:30, 03:30:05, 'yesterday 10:30', 2026-11-20, '2026-11-20 10:30' or RFC 3339, in
-    the task's timezone; without it the newest fire is explained, or the next one.
+    the task's timezone. Without TIME: the newest run, or else the next.
     """
     from torch.cli import show
     from torch.explain import question
@@ -30,7 +30,7 @@ def explain(settings: Settings, task: str, time: tuple[str, ...], as_json: bool)
     if not os.path.lexists(settings.state_dir):
         raise NotRunning(
             f"no service has run here ({settings.where})",
-            hint="name the --state-dir of the service, or start one: torch start",
+            hint="set --state-dir to that of the service, or start one: torch start",
         )
     now = SystemClock().now().wall
     found = question.ask(of_running_service(settings), task, " ".join(time), now=now)

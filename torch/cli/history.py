@@ -31,22 +31,27 @@ _EVERY = 2.0
 
 @click.command()
 @click.argument("tasks", nargs=-1, metavar="[TASK]...", shell_complete=names.tasks)
-@click.option("--failed", is_flag=True, help="Only what failed, timed out, was killed or missed.")
+@click.option(
+    "--failed",
+    is_flag=True,
+    help="Only runs that failed, timed out, were killed or missed, or ended as unknown.",
+)
 @click.option("--outcome", "outcomes", multiple=True, type=click.Choice(_OUTCOMES),
-              help="Only what ended so; may be repeated.")  # fmt: skip
+              help="Only runs with this outcome; repeatable.")  # fmt: skip
 @click.option("--trigger", "triggers", multiple=True, type=click.Choice(_TRIGGERS),
-              help="Only what was started so; may be repeated.")  # fmt: skip
-@click.option("--running", is_flag=True, help="Only what has not ended: it runs, or waits.")
-@click.option("--since", metavar="TIME", help="Not before 24h ago, 10:30, 2026-11-20, …")
-@click.option("--until", metavar="TIME", help="Not after 30m ago, 10:30, 2026-11-20, …")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
-@click.option("--watch", is_flag=True, help="Show them anew every 2 s, until q or Ctrl-C.")
+              help="Only runs with this trigger; repeatable.")  # fmt: skip
+@click.option("--running", is_flag=True, help="Only active, queued and delayed runs.")
+@click.option("--since", metavar="TIME", help="Only runs recorded at or after TIME.")
+@click.option("--until", metavar="TIME", help="Only runs recorded at or before TIME.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True,
+              metavar="N", help="Maximum number of runs to show.")  # fmt: skip
+@click.option("--watch", is_flag=True, help="Refresh every 2 s until q or Ctrl-C.")
 @json_option
 @place_options
 def runs(settings: Settings, watch: bool, as_json: bool, **filters: Any) -> None:
-    """List recorded runs, newest first. Skipped and missed fires are rows too.
+    """List recorded runs, newest first, with those that were skipped or missed.
 
-    TIME is a duration back from now (30m, 24h, 7d), or 10:30, 'yesterday 10:30', 2026-11-20,
+    TIME is a duration before now (30m, 24h, 7d), or 10:30, 'yesterday 10:30', 2026-11-20,
     '2026-11-20 10:30' or RFC 3339, in the host's timezone.
     """
     asked = _Asked(settings=settings, **filters)
@@ -66,7 +71,7 @@ def runs(settings: Settings, watch: bool, as_json: bool, **filters: Any) -> None
     else:
         click.echo(asked.nothing(), err=True)
     if asked.cut:
-        click.echo(f"the newest {asked.limit} of more; see more with --limit N", err=True)
+        click.echo(f"only the newest {asked.limit} are shown; for more: --limit N", err=True)
 
 
 @dataclass(kw_only=True)
@@ -116,7 +121,7 @@ class _Asked:
         if not found:
             return f"no runs{of}"
         number = f"more than {_COUNTED}" if len(found) > _COUNTED else str(len(found))
-        return f"no runs{of} with {' '.join(filters)}; without: {number}"
+        return f"no runs{of} match {' '.join(filters)}; without filters: {number}"
 
     def _filters(self) -> list[str]:
         """The options that left rows out, as they were written."""
@@ -194,8 +199,8 @@ def _waits(row: query.RunRow, now: float, today: datetime) -> str:
     if row.state != "intent" or row.not_before is None:
         return ""
     if row.not_before <= now:
-        return "waits for a slot"
-    return f"waits until {show.when(_text(row.as_json()['not_before']), today=today)}"
+        return "queued for a slot"
+    return f"delayed until {show.when(_text(row.as_json()['not_before']), today=today)}"
 
 
 def _text(value: object) -> str | None:

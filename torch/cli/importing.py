@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 @click.command(name="import")
 @click.argument("kind", type=click.Choice(["crontab", "gotorch", "yacron"]))
 @click.argument("files", nargs=-1, required=True, metavar="[HOST=]FILE|DIR|-...")
-@click.option("-o", "output", metavar="FILE", help="Write to FILE; an existing file is refused.")
-@click.option("--force", is_flag=True, help="With -o: replace the file.")
-@click.option("--hosts", metavar="LIST", help="'hosts' of every task: 10.0.1.0/24,10.0.4.7")
+@click.option("-o", "output", metavar="FILE", help="File to write; must not exist.")
+@click.option("--force", is_flag=True, help="With -o: replace an existing file.")
+@click.option(
+    "--hosts", metavar="LIST", help="Value of 'hosts' for every task, such as 10.0.1.0/24,10.0.4.7."
+)
 @click.option("--user", metavar="NAME", help="Crontabs: their owner.")
 @click.option("--user-column/--no-user-column", "column", default=None,
-              help="Crontabs: whether the sixth word is a user, as in /etc/crontab.  "
+              help="Crontabs: the sixth field is, or is not, a user, as in /etc/crontab.  "
               "[default: by path and content]")  # fmt: skip
 @click.option("--cron", type=click.Choice(["debian", "cronie", "supercronic"]),
               help="Crontabs: the cron that ran them; cronie and supercronic read CRON_TZ.  "
@@ -46,24 +48,23 @@ def import_(
     column: bool | None,
     cron: str | None,
 ) -> int:
-    """Make a task file of crontabs, or of the files of gotorch, yacron or cronstable.
+    """Convert crontabs, or the files of gotorch, yacron or cronstable, to a task file.
 
-    Read a directory as that program does, - as standard input. HOST=DIR reads the crontabs of
-    several hosts into one file: torch import crontab 10.0.1.11=DIR 10.0.1.12=DIR. Keep what
-    cannot be mapped as a comment with the reason; then the exit code is 1. Look at each
-    '# review:', then run 'torch check'.
+    Reads a directory as the other program does, and '-' as standard input. HOST=DIR reads the
+    crontabs of several hosts into one task file. What cannot be converted is kept as a comment
+    with the reason. Check each '# review:' comment, then run 'torch check'.
     """
     if kind != "crontab" and not (user is None and column is None and cron is None):
-        raise UsageError("--user, --user-column and --cron are for crontabs")
+        raise UsageError("--user, --user-column and --cron apply only to crontabs")
     if user is not None and column:
         raise UsageError(
-            "--user names the owner of crontabs without a user column",
-            hint="leave out --user, or say --no-user-column",
+            "--user sets the owner of crontabs that have no user column",
+            hint="remove --user, or add --no-user-column",
         )
     if force and output is None:
-        raise UsageError("--force belongs to -o")
+        raise UsageError("--force needs -o")
     if output is not None and not force and os.path.lexists(output):
-        raise UsageError(f"{output} is there already", hint="name another file, or use --force")
+        raise UsageError(f"{output} already exists", hint="choose another file, or use --force")
     asked = (user, column, cron)
     names = ", ".join("standard input" if file == "-" else file for file in files)
     origin = f"{names if len(names) < 200 else count(len(files), 'file')} by 'torch import {kind}'"
@@ -92,11 +93,11 @@ def _result(
         return page.compose(_originals(kind, words, asked), origin=origin, hosts=_hosts(listed))
     if kind != "crontab":
         raise UsageError(
-            f"HOST=FILE is for crontabs, not for {kind}",
+            f"HOST=FILE works only for crontabs, not for {kind}",
             hint="import the files of each host with --hosts, and put the tasks into one file",
         )
     if listed is not None:
-        raise UsageError("--hosts cannot stand beside HOST=DIR, which names the hosts")
+        raise UsageError("--hosts and HOST=DIR cannot be combined: HOST=DIR already sets the hosts")
     from torch.cli.moving import merging
 
     merged = merging.read(by_host, _asked(asked))
@@ -119,7 +120,9 @@ def _originals(
 
     for word in words:
         if os.path.isdir(word):
-            raise UsageError(f"{word} is a directory", hint="gotorch reads one file: name it")
+            raise UsageError(
+                f"{word} is a directory", hint="gotorch reads one file; give the path of that file"
+            )
     return [gotorch.read(files.read(word), file=word) for word in words]
 
 
@@ -137,7 +140,8 @@ def _tell(result: Imported, output: str | None) -> None:
         click.echo(harmless(each.told()), err=True)
     left = len(result.unmapped)
     missing = f", {left} not imported (see the comments)" if left else ""
-    said = f"{count(result.tasks, 'task')}{missing}, {count(result.reviews, 'review')} to look at"
+    reviews = f"{count(result.reviews, 'review comment')} to check"
+    said = f"{count(result.tasks, 'task')}{missing}, {reviews}"
     where = harmless(output) if output else "FILE"
     click.echo(f"{said}\nnext: torch check {where}; torch plan -f {where}", err=True)
 
@@ -174,7 +178,7 @@ def _write(path: str, text: str, force: bool) -> None:
             os.replace(new, real)
     except FileExistsError as error:
         raise UsageError(
-            f"{path} is there already", hint="name another file, or --force"
+            f"{path} already exists", hint="choose another file, or use --force"
         ) from error
     except PermissionError as error:
         raise NotPermitted(f"{path} cannot be written by this user") from error

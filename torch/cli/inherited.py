@@ -41,7 +41,7 @@ def inherited(settings: Settings, answer: Mapping[str, Any]) -> Settings:
         raise UsageError(
             f"the state directory of the service in {settings.run_dir} is {state},"
             f" not {settings.state_dir}",
-            hint="name that one, or stop the service and start it again",
+            hint="use that directory, or stop the service and start it again",
         )
     kept = {
         key: running[key] for key, by in _NAMED_BY.items() if key in running and not _is_named(*by)

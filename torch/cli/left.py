@@ -17,8 +17,9 @@ def tell(settings: Settings) -> list[Left]:
     now = SystemClock().now().wall
     left = alive(settings, now)
     if left:
-        verb = "lives" if len(left) == 1 else "live"
-        click.echo(f"{count(len(left), 'run')} {verb} on; the next service takes over:", err=True)
+        verb = "is" if len(left) == 1 else "are"
+        line = f"{count(len(left), 'run')} {verb} still active; the next service adopts"
+        click.echo(f"{line} {'it' if len(left) == 1 else 'them'}:", err=True)
     for run in left[:_MOST_SHOWN]:
         since = local(run.since)
         pid = f"pid {run.pid}, " if run.pid else ""

@@ -45,16 +45,17 @@ Wanted = Callable[[str], bool]
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[TASK|RUN]...", shell_complete=names.tasks_and_runs)
 @click.option("-f", "--follow", is_flag=True,
-              help="Go on as more is written, until the run ends, or Ctrl-C.")  # fmt: skip
-@click.option("-n", "--lines", type=click.IntRange(0),
-              help="The newest lines of each name.  [default: 100; with --since all]")  # fmt: skip
-@click.option("--all", "every", is_flag=True, help="Every task that has left output.")
-@click.option("--grep", metavar="RE", help="Only lines in which this regular expression is found.")
+              help="Follow new output until the run ends or Ctrl-C.")  # fmt: skip
+@click.option("-n", "--lines", type=click.IntRange(0), metavar="N",
+              help="Maximum number of lines per name, the newest.  "
+              "[default: 100; with --since: all]")  # fmt: skip
+@click.option("--all", "every", is_flag=True, help="Show every task that has output.")
+@click.option("--grep", metavar="RE", help="Only lines that match this regular expression.")
 @click.option("--since", metavar="TIME",
-              help="Only runs that wrote since 2h ago, 10:30, 2026-11-20, …")  # fmt: skip
+              help="Only output since TIME: 2h (ago), 10:30, 2026-11-20, …")  # fmt: skip
 @click.option("--times", is_flag=True,
-              help="Which run it was and when; with -f, when each line came.")  # fmt: skip
-@click.option("--raw", is_flag=True, help="The lines alone, without names in front.")
+              help="Print a heading for each run; with -f, the time of each line.")  # fmt: skip
+@click.option("--raw", is_flag=True, help="Print lines without names.")
 @json_option
 @place_options
 def logs(
@@ -63,17 +64,19 @@ def logs(
 ) -> None:  # fmt: skip
     """Show the output of tasks and runs, or, without a name, the service's log.
 
-    On a terminal the log is shown as sentences; its file, a pipe and --raw have its lines as they
-    are. Of several names each line has its name in front. Output has no times of its own: --since
-    leaves out whole runs (of the service's log: lines), --times heads each run. --json prints one
-    document; with -f one object a line.
+    On a terminal, shows the service's log as sentences; a pipe, or --raw, gets the lines of the
+    file. With several names, each line begins with its name. Torch does not store the times of
+    output lines: --since selects whole runs (in the service's log: lines). --json prints one
+    document; with -f, one object per line.
     """
     if as_json and (raw or times):
-        raise UsageError("--json excludes --raw and --times", hint="it says run and time anyway")
+        raise UsageError(
+            "--json cannot be combined with --raw or --times", hint="JSON has the run and the time"
+        )
     if raw and times:
-        raise UsageError("--raw and --times exclude each other", hint="choose one of them")
+        raise UsageError("--raw and --times cannot be combined", hint="use one of them")
     if every and targets:
-        raise UsageError("--all and names exclude each other", hint="choose one of them")
+        raise UsageError("--all cannot be combined with names", hint="use one of them")
     outputs.refuse_absent(settings)
     if since or times or not targets:
         in_its_zone(settings)
@@ -283,5 +286,5 @@ def _matcher(pattern: str | None) -> Wanted:
     try:
         found = Pattern(pattern)
     except BadPattern as error:
-        raise UsageError(f"--grep: {error}", hint="in a shell, a pattern goes in quotes") from error
+        raise UsageError(f"--grep: {error}", hint="quote the pattern for the shell") from error
     return lambda line: found.is_in(line.encode("utf-8", "surrogateescape"))

@@ -25,39 +25,39 @@ from torch.taskfile.problems import quoted
 
 @click.group()
 def notify() -> None:
-    """List the channels of the task file, try one, and see who was told what."""
+    """List the channels of alerts, test one, and list what was sent."""
 
 
 @notify.command(name="list")
 @json_option
 @settings_options
 def list_(settings: Settings, as_json: bool) -> None:
-    """List the channels. Of a URL no more is shown than its scheme and host."""
+    """List the channels. Shows only the scheme and host of a URL."""
     channels = _channels(of_running_service(settings, needed=("task_file",)))
     rows = [(each.name, each.way.value, each.shown()) for each in channels.values()]
     if as_json:
         keys = ("name", "way", "target")
         show.document({"channels": [dict(zip(keys, row, strict=True)) for row in rows]})
         return
-    empty = "the task file has no channels; they stand under 'notify'"
+    empty = "the task file has no channels; define them under 'notify'"
     show.table(("CHANNEL", "WAY", "TARGET"), rows, empty=empty)
 
 
 @notify.command()
 @click.argument("channel", metavar="CHANNEL")
 @click.option("--timeout", type=click.FloatRange(0.1, 600), default=30.0, show_default=True,
-              metavar="SECONDS", help="Give up after this.")  # fmt: skip
+              metavar="SECONDS", help="Seconds to wait for the delivery.")  # fmt: skip
 @json_option
 @settings_options
 def test(settings: Settings, channel: str, timeout: float, as_json: bool) -> None:
-    """Send a test message on a channel, and say what came of it. Exits 69 if it did not arrive."""
+    """Send a test message to a channel and report the result."""
     from torch.notify.deliver import deliver
 
     settings = of_running_service(settings)
     channels = _channels(settings)
     if channel not in channels:
         near = or_nearest(channel, channels)
-        hint = "see: torch notify list" if channels else "channels stand under 'notify'"
+        hint = "see: torch notify list" if channels else "define channels under 'notify'"
         raise UsageError(f"no channel {quoted(channel)} in {settings.task_file}{near}", hint=hint)
     chosen = channels[channel]
     result = deliver(chosen, _message(settings, chosen), timeout)
@@ -70,9 +70,9 @@ def test(settings: Settings, channel: str, timeout: float, as_json: bool) -> Non
         where = "exec" if chosen.way is Way.EXEC else chosen.shown()
         raise ServiceUnreachable(
             f"channel '{channel}' ({where}): {result.detail}",
-            hint="an alert would be lost, too, until this is mended"
+            hint="alerts to this channel are discarded until this is fixed"
             if result.permanent
-            else "an alert would be tried again; this test is not",
+            else "alerts are retried, tests are not",
         )
     if not as_json:
         click.echo(f"channel '{channel}': delivered, {result.detail}")
@@ -80,16 +80,17 @@ def test(settings: Settings, channel: str, timeout: float, as_json: bool) -> Non
 
 @notify.command()
 @click.argument("task", required=False)
-@click.option("--channel", metavar="CHANNEL", help="Only of this channel.")
-@click.option("--owed", is_flag=True, help="Only what is not sent yet.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@click.option("--channel", metavar="CHANNEL", help="Only messages to this channel.")
+@click.option("--owed", is_flag=True, help="Only pending messages.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True,
+              metavar="N", help="Maximum number of messages to show.")  # fmt: skip
 @json_option
 @place_options
 def history(
     settings: Settings, task: str | None, channel: str | None, owed: bool, limit: int,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """List who was told what, newest first; each channel has a row of its own."""
+    """List messages, newest first, one line per channel."""
     from torch.history.told import told
 
     in_its_zone(settings)
@@ -112,7 +113,7 @@ def history(
         for row in rows
     ]  # fmt: skip
     names = ("WHEN", "CHANNEL", "TASK", "KIND", "STATE", "TRIES", "DETAIL")
-    show.table(names, cells, empty="nobody was told anything", spare=("TRIES",))
+    show.table(names, cells, empty="no messages", spare=("TRIES",))
 
 
 def _channels(settings: Settings) -> dict[str, Channel]:
@@ -132,9 +133,9 @@ def _message(settings: Settings, channel: Channel) -> Message:
         host=host,
         at=now,
         title=f"Torch on {host}: test of channel '{channel.name}'",
-        body=f"Sent by hand at {rfc3339(now)} with: torch notify test {channel.name}\n"
+        body=f"Sent manually at {rfc3339(now)} with: torch notify test {channel.name}\n"
         "Nothing is wrong.",
-        reason="sent by hand",
+        reason="sent manually",
     )
 
 

@@ -45,7 +45,7 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only from c
 json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 timeout_option: Decorator = click.option(
     "--timeout", type=Seconds(), default=5.0, show_default=True,
-    metavar="SECONDS", help="Wait no longer than this for the service.",
+    metavar="SECONDS", help="Seconds to wait for the service.",
 )  # fmt: skip
 
 
@@ -53,9 +53,9 @@ _NAMES = ("task_file", "address", "state_dir", "run_dir", "log_dir")
 
 _FOLDER = functools.partial(click.option, metavar="DIR", shell_complete=names.folders)
 _PLACES: tuple[Decorator, ...] = (
-    _FOLDER("--state-dir", help="Everything of one service under DIR."),
-    _FOLDER("--run-dir", help="Pid file, lock and socket."),
-    _FOLDER("--log-dir", help="torch.log and output files."),
+    _FOLDER("--state-dir", help="Directory for all files of the service."),
+    _FOLDER("--run-dir", help="Directory for the pid file, lock and socket."),
+    _FOLDER("--log-dir", help="Directory for torch.log and the output of runs."),
 )
 _FILE: tuple[Decorator, ...] = (
     click.option(
@@ -63,10 +63,12 @@ _FILE: tuple[Decorator, ...] = (
         "--file",
         "task_file",
         metavar="FILE",
-        help="The task file.",
+        help="Task file.",
         shell_complete=names.files,
     ),
-    click.option("--address", metavar="IP", help="Which host this is."),
+    click.option(
+        "--address", metavar="IP", help="Address of this host. Default: those of its interfaces."
+    ),
 )
 
 
@@ -209,9 +211,9 @@ def say_unused(settings: Settings, answer: Mapping[str, Any]) -> None:
     params = click.get_current_context().params
     file = answer.get("version", {}).get("file")
     if params.get("task_file") and file and file != settings.task_file:
-        line = f"torch: the service answers, and its file is {harmless(file)}; -f is not used"
+        line = f"torch: -f is ignored: the answer is from the service, which uses {harmless(file)}"
         click.echo(line, err=True)
     address = answer.get("address")
     if params.get("address") and address and address != settings.address:
-        line = f"torch: the service answers, and its address is {address}; --address is not used"
+        line = f"torch: --address is ignored: the answer is from the service, which uses {address}"
         click.echo(line, err=True)

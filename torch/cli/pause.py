@@ -17,12 +17,16 @@ from torch.settings import Settings
 
 @click.command()
 @click.argument("task", shell_complete=names.tasks)
-@click.option("--for", "span", metavar="DURATION", help="Resume by itself after 30m, 2h, 1d, …")
+@click.option("--for", "span", metavar="DURATION", help="Resume automatically after 30m, 2h, 1d, …")
 @json_option
 @timeout_option
 @place_options
 def pause(settings: Settings, task: str, span: str | None, as_json: bool, timeout: float) -> None:
-    """Let a task fire nothing until it is resumed. Runs of a cron task go on to their end."""
+    """Stop scheduling a task until it is resumed.
+
+    Active runs of a cron task continue; those of a daemon task are stopped. Queued runs and
+    pending retries are cancelled.
+    """
     now = SystemClock().now().wall
     until = None if span is None else now + _seconds(span)
     answer = ask_about(
@@ -36,10 +40,10 @@ def pause(settings: Settings, task: str, span: str | None, as_json: bool, timeou
     how_long = f"until {show.when(end, today=today)}" if end else "until you resume it"
     click.echo(f"{task} is paused {how_long}")
     if answer["running"]:
-        live = count(answer["running"], "live run")
-        click.echo(f"what runs of it goes on ({live}); to end that too: torch kill {task}")
+        live = count(answer["running"], "run")
+        click.echo(f"still active ({live}); to stop: torch kill {task}")
     if answer["stopped"]:
-        click.echo(f"what runs of it gets SIGTERM ({count(answer['stopped'], 'live run')})")
+        click.echo(f"sent SIGTERM to {count(answer['stopped'], 'run')}")
 
 
 def _seconds(span: str) -> float:
@@ -47,7 +51,7 @@ def _seconds(span: str) -> float:
 
     seconds = seconds_of(span, "--for")
     if seconds < 1:
-        raise UsageError("--for: a pause lasts a second at the least", hint="example: --for 1h")
+        raise UsageError("--for must be at least 1s", hint="example: --for 1h")
     return seconds
 
 
@@ -57,12 +61,12 @@ def _seconds(span: str) -> float:
 @timeout_option
 @place_options
 def resume(settings: Settings, task: str, as_json: bool, timeout: float) -> None:
-    """Let a paused task fire again. What the pause skipped is not made up for."""
+    """Resume scheduling a paused task. Runs skipped by the pause are not run later."""
     answer = ask_about(settings, task, {"do": "resume", "task": task}, timeout=timeout)
     if as_json:
         show.document(answer)
         return
-    click.echo(f"{task} is resumed; the pause skipped {count(answer['skipped'], 'fire')}")
+    click.echo(f"{task} is resumed; the pause skipped {count(answer['skipped'], 'run')}")
     if answer["next"]:
         today = datetime.fromtimestamp(SystemClock().now().wall, UTC)
-        click.echo(f"next fire: {show.when(answer['next'], today=today)}")
+        click.echo(f"next run: {show.when(answer['next'], today=today)}")

@@ -47,38 +47,41 @@ PATIENCE = 5.0
 
 
 @click.command()
-@click.option("--foreground", is_flag=True, help="Stay here and show what starts and ends.")
-@click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Form of the log lines.")
-@click.option("--log-file", is_flag=True, help="With --foreground: into torch.log, not here.")
+@click.option("--foreground", is_flag=True, help="Stay in the foreground and print events.")
+@click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Format of log lines.")
+@click.option("--log-file", is_flag=True, help="With --foreground: log to torch.log instead.")
 @settings_options
 def start(settings: Settings, foreground: bool, log_format: str | None, log_file: bool) -> None:
-    """Start the service; returns when it is ready, and prints its pid."""
+    """Start the service, wait until it is ready, and print its pid."""
     if log_format:
         settings = replace(settings, log_format=log_format)
     if log_file and not foreground:
-        raise UsageError("--log-file needs --foreground", hint="the background has it anyway")
+        raise UsageError("--log-file needs --foreground", hint="background mode always uses it")
     if foreground:
         launch.in_foreground(settings, log_file=log_file)
     _start(settings)
 
 
 def _start(settings: Settings) -> None:
-    with Waiting(elapsed("the service starts, and takes over what lives")) as look:
+    with Waiting(elapsed("waiting for the service to start")) as look:
         pid = launch.in_background(settings, SystemClock(), look)
     click.echo(f"torch is ready, pid {pid}")
 
 
 @click.command()
-@click.option("--now", is_flag=True, help="SIGKILL at once, without a grace.")
+@click.option("--now", is_flag=True, help="Send SIGKILL immediately, without the grace period.")
 @click.option("--keep-runs", is_flag=True,
-              help="Leave what runs alone; the next service takes it over.")  # fmt: skip
+              help="Keep active runs; the next service adopts them.")  # fmt: skip
 @click.option("--timeout", type=Seconds(), metavar="SECONDS",
-              help="Wait no longer than this.  [default: the longest grace and 15 s]")  # fmt: skip
+              help="Seconds to wait.  [default: 15 s more than the longest grace]")  # fmt: skip
 @place_options
 def stop(settings: Settings, now: bool, keep_runs: bool, timeout: float | None) -> None:
-    """Stop the service and everything it runs; returns when it is gone."""
+    """Stop the service and all active runs, and wait until they have ended.
+
+    Runs get SIGTERM, then SIGKILL after the grace period of their task.
+    """
     if now and keep_runs:
-        raise UsageError("--now and --keep-runs exclude each other", hint="choose one of them")
+        raise UsageError("--now and --keep-runs cannot be combined", hint="use one of them")
     mode = "keep" if keep_runs else "now" if now else "drain"
     try:
         kept = _stop(settings, mode=mode, timeout=timeout)
@@ -88,7 +91,7 @@ def stop(settings: Settings, now: bool, keep_runs: bool, timeout: float | None) 
         if left.tell(settings):
             error.hint = "to end the active runs: torch start && torch stop"
         raise
-    click.echo("torch is stopped" + (f", {_live(kept)} left alone" if kept else ""))
+    click.echo("torch is stopped" + (f"; {_live(kept)} kept" if kept else ""))
 
 
 def _stop(settings: Settings, *, mode: str, timeout: float | None) -> int:
@@ -125,19 +128,19 @@ def _pidfd(pid: int) -> int:
     except (OSError, ValueError) as error:
         raise ServiceUnreachable(
             f"the service (pid {pid or 'unknown'}) is not visible from here",
-            hint="it may run in another container; run torch there",
+            hint="it may run in another container; run this command there",
         ) from error
 
 
 def _live(number: int) -> str:
-    return count(number, "live run")
+    return count(number, "active run")
 
 
 def _progress(settings: Settings, live: int, grace: float) -> str:
     left = min(len(journals.alive(settings)), live)
     if not live:
-        return "the service stops"
-    kill = f"SIGKILL in {grace:.0f} s at the latest" if grace > 0 else "SIGKILL is sent"
+        return "waiting for the service to stop"
+    kill = f"SIGKILL in at most {grace:.0f} s" if grace > 0 else "sending SIGKILL"
     return f"{bar(1 - left / live)} {left} of {_live(live)} left; {kill}"
 
 
@@ -160,7 +163,7 @@ def _await_end(pid: int, pidfd: int, timeout: float, look: Callable[[], None]) -
             continue
         raise TryAgain(
             f"the service (pid {pid}) is still stopping after {timeout:g} s",
-            hint="wait longer (--timeout), or: torch stop --now",
+            hint="set a longer --timeout, or: torch stop --now",
         )
 
 
@@ -169,12 +172,13 @@ _OF_UNIT = {"task_file": "task file", "address": "address"}
 
 @click.command()
 @click.option("--timeout", type=Seconds(), metavar="SECONDS",
-              help="Wait no longer than this for the old service.")  # fmt: skip
+              help="Seconds to wait for the old service to end.")  # fmt: skip
 @settings_options
 def restart(settings: Settings, timeout: float | None) -> None:
-    """Start the service again with the same task file, address and settings; active runs continue.
+    """Restart the service with the same task file, address and settings; active runs continue.
 
-    Checks first that the new service would start: if not, nothing changes.
+    Checks first that the new service can start; if it cannot, nothing changes. Starts a service if
+    none is running.
     """
     try:
         status = ask(settings, {"do": "status", "soonest": 0}, timeout=PATIENCE)
@@ -186,7 +190,7 @@ def restart(settings: Settings, timeout: float | None) -> None:
         settings = inherited(settings, running)
         if (settings.task_file, settings.address) == (running["file"], address_of(running)):
             _check_file(settings)  # the service alone knows whether a save cut it off
-        with Waiting(elapsed("checking what the new service needs")) as look:
+        with Waiting(elapsed("checking that the new service can start")) as look:
             launch.rehearse(settings, SystemClock(), look)
         _stop(settings, mode="keep", timeout=timeout)
     except NotRunning:
@@ -206,8 +210,8 @@ def _restart_unit(settings: Settings, status: dict[str, Any], unit: dict[str, An
     for name, word in _OF_UNIT.items():
         if given()[name] or (is_named(name) and getattr(settings, name) != running[name]):
             raise UsageError(
-                f"systemd starts this service, and {unit['name']} says its {word}",
-                hint="write the unit anew: torch unit",
+                f"systemd starts this service; {unit['name']} sets its {word}",
+                hint="write the unit again: torch unit",
             )
     settings = replace(settings, **running)
     _check_file(settings)
@@ -243,12 +247,15 @@ def _check_history(settings: Settings) -> None:
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would change; change nothing.")
 @json_option
 @timeout_option
 @place_options
 def reload(settings: Settings, dry_run: bool, as_json: bool, timeout: float) -> int:
-    """Read the task file again. What runs is left alone; a bad file changes nothing."""
+    """Reload the task file. Active cron runs continue; a file with errors changes nothing.
+
+    The service also reloads the file automatically when it changes.
+    """
     ask(settings, {"do": "file"}, timeout=timeout)  # one that hangs is not waited for longer
     answer = ask(settings, {"do": "reload", "dry_run": dry_run}, timeout=max(timeout, LONGEST))
     problems = answers.problems(answer)
@@ -256,7 +263,7 @@ def reload(settings: Settings, dry_run: bool, as_json: bool, timeout: float) -> 
     if as_json:
         show.document(answer)
     elif problems and not answer["accepted"]:
-        outcome = "not loaded yet" if waits else "refused, nothing changed"
+        outcome = "not loaded yet" if waits else "refused; nothing changed"
         click.echo(f"the task file is {outcome}:", err=True)
         show.complaint(describe(TaskFileError(problems)))
     else:

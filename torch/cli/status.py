@@ -34,16 +34,16 @@ _EVERY = 2.0
 
 @click.command()
 @click.option(
-    "--strict", is_flag=True, help="Exit 1 if a task fails, or something is wrong with the service."
+    "--strict", is_flag=True, help="Exit 1 if a task is failing or the service has a problem."
 )
-@click.option("--watch", is_flag=True, help="Show it anew every 2 s, until q or Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Refresh every 2 s until q or Ctrl-C.")
 @json_option
 @timeout_option
 @place_options
 def status(settings: Settings, strict: bool, watch: bool, as_json: bool, timeout: float) -> int:
-    """Show the service, its task file and its tasks: what fails first, then what runs.
+    """Show the service, its task file and its tasks: failing tasks first, then running ones.
 
-    Exits 3 if the service is not running, and says which runs live on without it.
+    If the service is not running, exits 3 and lists the runs that are still active.
     """
     if watch:
         _watch(settings, as_json, timeout)
@@ -171,7 +171,7 @@ def _left_behind(answer: dict[str, Any]) -> list[str]:
     names = "; ".join(map(_whose, left[:_MOST_LEFT]))
     more = f"; and {len(left) - _MOST_LEFT} more" if len(left) > _MOST_LEFT else ""
     several = "process" if len(left) == 1 else "processes"
-    line = f"{len(left)} {several} left behind by runs that ended: {names}{more}"
+    line = f"{len(left)} {several} left behind by ended runs: {names}{more}"
     return _broken(harmless(line))
 
 
@@ -181,7 +181,7 @@ def _whose(left: dict[str, Any]) -> str:
 
 
 def _summary(answer: dict[str, Any], now: datetime) -> str:
-    """'3 tasks: 1 running, 1 failing; next start 04:23:10 (heartbeat)'."""
+    """'3 tasks: 1 running, 1 failing; next run 04:23:10 (heartbeat)'."""
     tasks = answer["tasks"]
     running = sum(1 for task in tasks if task["running"])
     parts = [f"{running} running"]
@@ -190,7 +190,7 @@ def _summary(answer: dict[str, Any], now: datetime) -> str:
     if paused := sum(1 for task in tasks if task["state"] == "paused"):
         parts.append(f"{paused} paused")
     first = answer.get("summary", {}).get("next")
-    start = f"; next start {show.when(first['at'], today=now)} ({first['task']})" if first else ""
+    start = f"; next run {show.when(first['at'], today=now)} ({first['task']})" if first else ""
     return f"{count(len(tasks), 'task')}: {', '.join(parts)}{start}"
 
 

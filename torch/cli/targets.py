@@ -52,6 +52,6 @@ def must_know(settings: Settings, task: str) -> None:
     if other := elsewhere(settings, task):
         raise other
     raise UsageError(
-        f"this host never had a task '{harmless(task)}' ({settings.where})",
+        f"this host has never had a task '{harmless(task)}' ({settings.where})",
         hint=did_you_mean(task, known, otherwise="see: torch tasks"),
     )

@@ -32,10 +32,10 @@ _STATES = ("idle", "running", "failing", "restarting", "crash-looping", "paused"
 @click.command()
 @click.argument("globs", nargs=-1, metavar="[NAME|GLOB]...", shell_complete=names.tasks)
 @click.option("--state", "states", multiple=True, metavar="STATE",
-              help="Only tasks in this state, such as failing; may be repeated.")  # fmt: skip
+              help="Only tasks in this state, such as failing; repeatable.")  # fmt: skip
 @click.option("--owner", metavar="NAME", help="Only tasks of this owner.")
 @click.option("--label", "labels", multiple=True, metavar="KEY[=VALUE]",
-              help="Only tasks with this label; may be repeated, then all must match.")  # fmt: skip
+              help="Only tasks with this label; repeatable, all must match.")  # fmt: skip
 @json_option
 @timeout_option
 @settings_options
@@ -43,7 +43,7 @@ def tasks(
     settings: Settings, globs: tuple[str, ...], states: tuple[str, ...], owner: str | None,
     labels: tuple[str, ...], as_json: bool, timeout: float,
 ) -> None:  # fmt: skip
-    """List this host's tasks: from the service, or from the file when none is running."""
+    """List this host's tasks, from the service or, if none is running, from the task file."""
     _check(states)
     try:
         answer = ask(settings, {"do": "status"}, timeout=timeout)
@@ -65,7 +65,7 @@ def tasks(
         if name not in known and not set(name) & set("*?["):
             if other := elsewhere(settings, name):
                 raise other
-            hint = did_you_mean(name, known, otherwise="see all of them: torch tasks")
+            hint = did_you_mean(name, known, otherwise="to list all tasks: torch tasks")
             line = f"there is no task '{harmless(name)}' on this host ({settings.where})"
             raise UsageError(line, hint=hint)
     columns = ["TASK", "TYPE", "MAX", "STATE", "OWNER", "LABELS", "SCHEDULE", "DESCRIPTION"]
@@ -83,7 +83,7 @@ def _check(states: tuple[str, ...]) -> None:
     for state in states:
         if state not in _STATES:
             hint = did_you_mean(state, _STATES, otherwise="known: " + ", ".join(_STATES))
-            raise UsageError(f"--state: no task is ever '{harmless(state)}'", hint=hint)
+            raise UsageError(f"--state: '{harmless(state)}' is not a valid state", hint=hint)
 
 
 def _named(name: str, globs: tuple[str, ...]) -> bool:
@@ -136,12 +136,14 @@ def _from_file(settings: Settings) -> list[dict[str, Any]]:
 
 @click.command()
 @click.argument("task", shell_complete=names.tasks)
-@click.option("--wait", is_flag=True, help="Wait for its end, show its output, exit as it did.")
+@click.option(
+    "--wait", is_flag=True, help="Wait for the run, print its output, exit with its code."
+)
 @json_option
 @timeout_option
 @place_options
 def run(settings: Settings, task: str, wait: bool, as_json: bool, timeout: float) -> int:
-    """Run a task now. Its max holds: with no slot free it is refused."""
+    """Run a task now. Refused if all max slots are in use."""
     request = {"do": "run", "task": task, "wait": wait}
     with Waiting(elapsed(f"waiting for {task} to end")) as look:
         patience = None if wait else timeout
@@ -174,17 +176,17 @@ def _outcome(ending: dict[str, Any]) -> str:
 
 @click.command()
 @click.argument("target", metavar="RUN|TASK", shell_complete=names.tasks_and_runs)
-@click.option("--now", is_flag=True, help="SIGKILL at once, without the task's grace.")
+@click.option("--now", is_flag=True, help="Send SIGKILL immediately, without the grace period.")
 @json_option
 @timeout_option
 @place_options
 def kill(settings: Settings, target: str, now: bool, as_json: bool, timeout: float) -> None:
-    """End a run, or all runs of a task: SIGTERM, then SIGKILL after the task's grace.
+    """End a run, or all runs of a task: SIGTERM, then SIGKILL after the grace period.
 
-    Exits 0 if nothing is running any more.
+    Does not wait for the end. If nothing is running, exits 0.
     """
     request = {"do": "kill", "target": target, "by_force": now}
-    said = f"nothing of {target} is running"
+    said = f"no active runs of {target}"
     try:
         answer = ask_about(settings, target, request, timeout=timeout)
     except TorchError as error:

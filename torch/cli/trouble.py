@@ -24,30 +24,31 @@ def lines(answer: Mapping[str, Any], now: datetime) -> list[str]:
     less."""
     found = []
     if problem := answer["version"]["problem"]:
-        found.append(f"the file on disk is refused: {problem}")
+        found.append(f"the task file on disk is refused: {problem}")
     if waiting := answer["version"].get("waiting"):
         since = show.when(waiting["since"], today=now)
-        found.append(f"the file on disk is not loaded yet, since {since}: {waiting['reason']}")
+        found.append(
+            f"the task file on disk has not been loaded since {since}: {waiting['reason']}"
+        )
     if failing := answer.get("history", {}).get("failing"):
         since = show.when(failing["since"], today=now)
         reason = failing["reason"]
-        found.append(f"the history cannot be written since {since}, nothing starts: {reason}")
+        found.append(f"the history cannot be written since {since}; no run starts: {reason}")
     if failing := answer.get("log", {}).get("failing"):
         since = show.when(failing["since"], today=now)
         lost = count(failing["lost"], "line")
-        found.append(f"the log cannot be written since {since}, {lost} lost: {failing['reason']}")
+        found.append(f"the log cannot be written since {since}; {lost} lost: {failing['reason']}")
     if failing := answer.get("watch", {}).get("failing"):
         since = show.when(failing["since"], today=now)
         reason = failing["reason"]
         found.append(
-            f"the task file is not watched since {since}, changes are found late: {reason}"
+            f"the task file is not watched since {since}; changes are found late: {reason}"
         )
     for channel in answer.get("alerts", {}).get("channels", []):
         if channel["problem"]:
             since = show.when(channel["failing_since"], today=now)
             waiting = count(channel["waiting"], "message")
             why = channel["problem"]
-            found.append(
-                f"channel {channel['name']} fails since {since} ({why}), {waiting} waiting"
-            )
+            failing_since = f"has been failing since {since} ({why})"
+            found.append(f"channel {channel['name']} {failing_since}; {waiting} pending")
     return [f"! {harmless(line)}" for line in found]

@@ -40,14 +40,17 @@ _MOST_ASKED = 100
 
 @click.command(name="next")
 @click.argument("what", metavar="TASK|EXPRESSION", shell_complete=names.tasks)
-@click.option("-n", "count", type=click.IntRange(1, 10_000), default=5, show_default=True)
-@click.option("--tz", metavar="ZONE", help="IANA zone of the expression.  [default: the host's]")
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=5, show_default=True,
+              metavar="N", help="Number of times to show.")  # fmt: skip
+@click.option(
+    "--tz", metavar="ZONE", help="Time zone (IANA name) of the expression.  [default: the host's]"
+)
 @json_option
 @settings_options
 def next_(settings: Settings, what: str, count: int, tz: str | None, as_json: bool) -> None:
-    """Show the next fire times of a task, or of an expression.
+    """Show the next fire times of a task or of an expression: the times the schedule names.
 
-    Of a task the service is asked when it lives; else, and with -f or --tz, the file is read.
+    For a task, asks the running service; if there is none, or with -f or --tz, reads the file.
     """
     found = _asked(settings, what, count, tz) or _read(settings, what, count, tz)
     if as_json:
@@ -59,7 +62,7 @@ def next_(settings: Settings, what: str, count: int, tz: str | None, as_json: bo
     for time in found["times"]:
         click.echo(time)
     if quiet := found.get("quiet"):
-        click.echo(f"{what} is {quiet}: it fires nothing until that is over", err=True)
+        click.echo(f"{what} is {quiet}: it will not be scheduled until that changes", err=True)
 
 
 def _is_expression(what: str) -> bool:
@@ -113,7 +116,7 @@ def _expressions(
     settings = of_running_service(settings, needed=("task_file",))
     tasks = {task.name: task for task in _all_tasks(settings, what)}
     if what not in tasks:
-        hint = "an expression goes in quotes: torch next '*/5 * * * *'"
+        hint = "quote an expression: torch next '*/5 * * * *'"
         hint = did_you_mean(what, tasks, otherwise=hint)
         raise UsageError(f"no task '{what}' in {settings.task_file}", hint=hint)
     with contextlib.suppress(TorchError):  # with -f no answer is no condition for the times
@@ -129,7 +132,7 @@ def _expressions(
 def _all_tasks(settings: Settings, what: str) -> tuple[Task, ...]:
     if not Path(settings.task_file).exists():
         raise ExpressionError(
-            f"'{what}' is no expression, and there is no task file {settings.task_file}",
+            f"'{what}' is not an expression, and there is no task file {settings.task_file}",
             hint="an expression has five or six fields: torch next '*/5 * * * *'",
         )
     from torch.taskfile.whole import whole_file

@@ -12,7 +12,7 @@ from torch.cli.options import json_option
 @click.command()
 @json_option
 def version(as_json: bool) -> None:
-    """Print the version."""
+    """Print the version of this command."""
     if as_json:
         show.document({"version": __version__})
     else:

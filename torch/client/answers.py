@@ -28,7 +28,7 @@ class Wrong(ValueError):
         self.path = [*path]
 
     def __str__(self) -> str:
-        return ".".join(reversed(self.path)) or "the whole of it"
+        return ".".join(reversed(self.path)) or "the whole answer"
 
 
 # ── kinds ─────────────────────────────────────────────────────────────────────────────────

@@ -60,7 +60,7 @@ def ask(
         raise _nobody(settings) from error
     except NotADirectoryError as error:
         raise SettingsError(
-            f"{settings.run_dir} is not a directory", hint="name the service's --state-dir"
+            f"{settings.run_dir} is not a directory", hint="set --state-dir to that of the service"
         ) from error
     except OSError as error:
         raise ServiceUnreachable(f"{settings.socket}: {error.strerror or error}") from error
@@ -104,8 +104,8 @@ def _understood(line: bytes, request: str, settings: Settings) -> dict[str, Any]
         version = answer["v"]
         if type(version) is int and version != 1:
             raise ServiceUnreachable(
-                f"the service answers in version {version} of the protocol, this command reads 1",
-                hint="use the torch that the service was started with",
+                f"the service uses protocol version {version}, this command uses version 1",
+                hint="use the torch command of the service's version",
             )
         if version != 1 or type(answer["ok"]) is not bool:
             raise ValueError("neither an answer nor a refusal")
@@ -123,8 +123,8 @@ def _understood(line: bytes, request: str, settings: Settings) -> dict[str, Any]
 
 def _not_understood(why: str = "") -> ServiceUnreachable:
     return ServiceUnreachable(
-        f"the answer is not one of a torch service that this command understands{why}",
-        hint="the service may be of another version; see: torch version",
+        f"this command does not understand the answer{why}",
+        hint="the service may be of another version, or is not a torch service; see: torch version",
     )
 
 
@@ -179,7 +179,7 @@ def _read_line(connection: socket.socket, until: float | None) -> bytes:
             return b"".join(parts)
     raise ServiceUnreachable(
         f"the answer is longer than {MOST // 2**20} MiB",
-        hint="it is not one of a torch service; see: torch version",
+        hint="it is not the answer of a torch service; see: torch version",
     )
 
 
@@ -189,15 +189,15 @@ def _nobody(settings: Settings) -> TorchError:
         elsewhere = holder(settings.state_lock)
         if elsewhere is not None:
             return ServiceUnreachable(
-                f"the service (pid {elsewhere or 'unknown'}) lives, but not in {settings.run_dir}",
-                hint="is XDG_RUNTIME_DIR, or --run-dir, another than at its start? torch stop"
-                " reaches it by its signal",
+                f"the running service (pid {elsewhere or 'unknown'}) is not in {settings.run_dir}",
+                hint="check that XDG_RUNTIME_DIR and --run-dir are as at its start; torch stop"
+                " works, by signal",
             )
     if pid is None:
         return NotRunning(
             f"the torch service is not running ({settings.where})", hint="start it: torch start"
         )
     return ServiceUnreachable(
-        f"the service (pid {pid or 'unknown'}) lives but has no socket",
-        hint="it is starting or stopping; if this stays so, see " + settings.log,
+        f"the service (pid {pid or 'unknown'}) is running but has no socket",
+        hint="it is starting or stopping; if this does not change, see " + settings.log,
     )

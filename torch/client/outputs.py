@@ -92,7 +92,7 @@ def _source(settings: Settings, target: str, elsewhere: Elsewhere | None) -> Sou
     if elsewhere is not None and (other := elsewhere(target)):
         raise other
     raise UsageError(
-        f"there is no task and no run '{target}' here ({settings.where})",
+        f"no task or run '{target}' here ({settings.where})",
         hint=_nearest(settings, target),
     )
 
@@ -111,7 +111,7 @@ def refuse_absent(settings: Settings) -> None:
     if len(there) < 2:
         raise NotRunning(
             f"no service has written to {settings.log_dir} ({settings.where})",
-            hint="name the --state-dir of the service, or start one: torch start",
+            hint="set --state-dir to that of the service, or start one: torch start",
         )
 
 

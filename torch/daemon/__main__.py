@@ -63,7 +63,7 @@ def main() -> int:
         return int(error.exit_code)
     except Exception:  # noqa: BLE001  # ours: the trace to the log, a sentence to the starter
         _keep_trace(settings, traceback.format_exc())
-        fault = Fault("the service failed on a fault of its own", hint=f"see {settings.log}")
+        fault = Fault("internal error in the service", hint=f"see {settings.log}")
         readiness.failed(fault)
         if ready_fd is None:
             sys.stderr.write(traceback.format_exc())

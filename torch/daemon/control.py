@@ -39,7 +39,7 @@ class Control:
         try:
             self._make()
         except OSError as error:
-            raise SettingsError(f"the socket {self._path} cannot be made: {error}") from error
+            raise SettingsError(f"the socket {self._path} cannot be created: {error}") from error
 
     def _make(self) -> None:
         folder = os.open(os.path.dirname(self._path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -106,7 +106,10 @@ class Control:
             task.add_done_callback(self._talks.discard)
         try:
             if not _may_speak(writer):
-                await _say(writer, _refusal(NotPermitted("only the service's user may ask")))
+                await _say(
+                    writer,
+                    _refusal(NotPermitted("only the service's user or root can use this socket")),
+                )
                 return
             while line := await reader.readline():
                 await _say(writer, await self._one(line))
@@ -119,10 +122,10 @@ class Control:
         try:
             request = json.loads(line)
             if not isinstance(request, dict):
-                raise UsageError("a request is a JSON object")
+                raise UsageError("a request must be a JSON object")
             return {"v": 1, "ok": True} | await self._answer(request)
         except (ValueError, RecursionError):
-            return _refusal(UsageError("a request is one line of JSON"))
+            return _refusal(UsageError("a request must be one line of JSON"))
         except TorchError as error:
             return _refusal(error)
 

@@ -31,7 +31,7 @@ def read_env_file(path: str, *, for_other_user: bool) -> dict[str, str]:
         if not equals or not _NAME.match(name):
             raise ValueError(f"line {number} is not NAME=value")
         if name.startswith("TORCH_") or (for_other_user and loads_foreign_code(name)):
-            raise ValueError(f"line {number}: '{name}' may not be set here")
+            raise ValueError(f"line {number}: '{name}' cannot be set here")
         if "\0" in value:
             raise ValueError(f"line {number} holds a NUL character")
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":

@@ -28,7 +28,7 @@ def make_folders(settings: Settings) -> None:
                 _make(folder, mode)
         except PermissionError as error:
             raise NotPermitted(
-                f"{error.filename or folder} cannot be made or read: {error.strerror}",
+                f"{error.filename or folder} cannot be created or read: {error.strerror}",
                 hint="run as its owner, or choose another --state-dir",
             ) from error
         except OSError as error:
@@ -67,7 +67,7 @@ def refuse_unfit(settings: Settings) -> None:
             )
         if not os.access(there, os.W_OK | os.X_OK):
             raise NotPermitted(
-                f"{folder} cannot be made: {there} is not writable for uid {os.geteuid()}",
+                f"{folder} cannot be created: {there} is not writable for uid {os.geteuid()}",
                 hint="run as its owner, or choose another --state-dir",
             )
 
@@ -113,12 +113,12 @@ def wrong_with(folder: str) -> TorchError | None:
     if found.st_uid not in ours:
         return SettingsError(
             f"{folder} belongs to another user (uid {found.st_uid})",
-            hint="choose another --state-dir, or give it to the service's user",
+            hint="choose another --state-dir, or make the service's user its owner",
         )
     if found.st_mode & 0o022:
         sticky = stat.S_ISVTX & found.st_mode
         return SettingsError(
-            f"others may write to {folder}",
+            f"other users can write to {folder}",
             hint=f"choose a directory in it: --state-dir {folder}/torch" if sticky
             else f"chmod go-w {folder}",
         )  # fmt: skip
@@ -152,7 +152,7 @@ def _check_way(folder: str, trusted: tuple[int, ...], *, links_only: bool = Fals
             raise SettingsError(
                 f"{folder} is reached through the symlink {here} of another user"
                 f" (uid {found.st_uid})",
-                hint="remove the symlink, or name the directory that it leads to",
+                hint="remove the symlink, or use the directory that it points to",
             )
 
     walk(folder, look)

@@ -78,7 +78,7 @@ def rehearse(settings: Settings, clock: Clock, look: Callable[[], None] = lambda
         checking.kill()
         checking.wait()
         raise TryAgain(
-            f"checking the start of the new service took longer than {limit:g} s",
+            f"checking that the new service can start took longer than {limit:g} s",
             hint="nothing was changed; see: torch check",
         )
     checking.wait()
@@ -163,16 +163,16 @@ def _understand(text: str, ended: bool, settings: Settings, limit: float) -> int
             raise StartFailed(**told, exit_code=int(code))
     if lines:
         raise SettingsError(
-            f"the service died while it started: {lines[-1]}", hint=f"see {settings.log}"
+            f"the service exited during startup: {lines[-1]}", hint=f"see {settings.log}"
         )
     if ended:
         raise TryAgain(
-            "the service died while it started, without a word",
-            hint=f"was it killed? start it again; see {settings.log}",
+            "the service exited during startup without a message",
+            hint=f"it may have been killed; start it again; see {settings.log}",
         )
     raise TryAgain(
         f"the service was not ready within {limit:.0f} s",
-        hint=f"it may still come up; see: torch status, and {settings.log}",
+        hint=f"it may still become ready; see: torch status, and {settings.log}",
     )
 
 

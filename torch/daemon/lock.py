@@ -47,9 +47,9 @@ def take(path: str, *, pause: Callable[[float], None]) -> int:
             except BlockingIOError:
                 if last:
                     raise TryAgain(
-                        "a torch service is running already, pid"
+                        "a torch service is already running, pid"
                         f" {_believed(path, fd) or 'unknown'}",
-                        hint="stop it first (torch stop), or give this one its own --state-dir",
+                        hint="stop it first (torch stop), or use another --state-dir",
                     ) from None
                 pause(0.02)
         os.ftruncate(fd, 0)
@@ -73,7 +73,7 @@ def _check(path: str, fd: int) -> None:
             f"{path} belongs to another user (uid {found.st_uid})", hint=f"remove it: rm {path}"
         )
     if found.st_mode & 0o022:
-        raise SettingsError(f"others may write to {path}", hint=f"chmod go-w {path}")
+        raise SettingsError(f"other users can write to {path}", hint=f"chmod go-w {path}")
 
 
 def is_ours(fd: int, path: str) -> bool:
@@ -110,7 +110,7 @@ def signal_holder(path: str, number: signal.Signals) -> tuple[int, int] | None:
             # Looked at only now that the pidfd holds on to it: a pid can be used again.
             if pidfd < 0 or not _is_proven(path, fd, pid):
                 raise ServiceUnreachable(
-                    f"the process that holds {path} is not proven to be the service; no signal"
+                    f"cannot verify that the process that locks {path} is torch; no signal"
                     " was sent",
                     hint=f"to identify it: fuser -v {path}",
                 )

@@ -63,7 +63,7 @@ class Orders:
                 fronts=fronts,
             )  # fmt: skip
         except ValueError as error:  # a surrogate
-            reason = f"its command or environment cannot be given to any process: {error}"
+            reason = f"its command or environment cannot be passed to a process: {error}"
             raise OrderError(reason) from error
 
     def _chain(self, task: Task, environ: Mapping[str, str]) -> tuple[list[int], list[str]]:

@@ -38,9 +38,9 @@ async def read(request: Request, *, blamed: str) -> tuple[Reading, dict[str, Tas
     except TimeoutError:
         return _failed(blamed, f"reading took longer than {limit:.0f} s"), {}
     except Exception:  # noqa: BLE001  # what rubbish unpacks to is anything
-        last = await process.last_words() or "its answer is cut off or makes no sense"
+        last = await process.last_words() or "its answer is incomplete or not valid"
         if last == UPGRADED:
-            return _failed(blamed, UPGRADED, hint="torch restart: what runs is taken over"), {}
+            return _failed(blamed, UPGRADED, hint="torch restart; active runs continue"), {}
         return _failed(blamed, f"the reader failed: {last}"), {}
     finally:
         await process.end(0)

@@ -81,7 +81,7 @@ class Reapers:
         except TimeoutError:
             raise TryAgain(
                 f"the process that runs tasks was not ready within {LIMIT:g} s",
-                hint="the host may be very busy; start again",
+                hint="the host may be overloaded; start again",
             ) from None
         if link.closed:
             raise SettingsError(
@@ -247,5 +247,5 @@ def _part(directory: str) -> str:
 
 def _does_not_speak(directory: str, failure: str) -> PartFailed:
     why = failure or "it is running, but communication with it is not possible"
-    reason = f"{why}; its journal is read for the outcome of its runs"
+    reason = f"{why}; the outcome of its runs is read from its journal"
     return PartFailed(part=_part(directory), reason=reason)

@@ -83,7 +83,7 @@ class Recorder:
     def _renew(self, reason: str, now: Now, *, refused: bool) -> bool:
         """Whether a new file was begun. Raises HistoryError."""
         if not self._is_ours():
-            raise HistoryError(f"{reason}, and the directory is not this service's any more")
+            raise HistoryError(f"{reason}, and the directory no longer belongs to this service")
         renewed = self._store.begin_anew(at=now.wall, reason=reason, refused=refused)
         self._reset = self._reset or not renewed.same
         if renewed.aside is None:

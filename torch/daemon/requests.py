@@ -46,6 +46,7 @@ from torch.schedule.snapshot import Snapshot, TaskView
 _LONGEST = 400 * 86_400  # seconds; more than the longest duration there is
 End = tuple[Ending, Usage | None]
 _MODES = {"drain": StopMode.DRAIN, "now": StopMode.NOW, "keep": StopMode.KEEP}
+_OLDER = "the service may be older than this command; run: torch restart"
 
 
 class Requests:
@@ -89,7 +90,7 @@ class Requests:
         """Raises TorchError for what cannot be met."""
         do = self._known.get(str(request.get("do")))
         if do is None:
-            raise UsageError(f"unknown request '{request.get('do')}'", hint="upgrade torch?")
+            raise UsageError(f"unknown request '{request.get('do')}'", hint=_OLDER)
         return await do(request)
 
     def hear(self, event: Event) -> None:
@@ -189,14 +190,14 @@ class Requests:
             return await self._loader.reload()
         file = request.get("file")
         if file is not None and not os.path.isabs(str(file)):
-            raise UsageError("a file is named by its whole path")
+            raise UsageError("the path of a file must be absolute")
         return await self._loader.rehearse(None if file is None else str(file))
 
     async def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
         live = [run for view in self._snapshot().tasks() for run in view.runs]
         mode = _MODES.get(str(request.get("mode")))
         if mode is None:
-            raise UsageError("a stop is 'drain', 'now' or 'keep'", hint="upgrade torch?")
+            raise UsageError("the mode of a stop must be 'drain', 'now' or 'keep'", hint=_OLDER)
         self._loop.post(StopAsked(mode=mode, reason="torch stop"))
         grace = max((run.task.grace for run in live), default=0.0)
         kept = len(live) if mode is StopMode.KEEP else 0
@@ -237,7 +238,7 @@ class Requests:
         task, until = str(request.get("task")), request.get("until")
         self._view(task)
         if until is not None and not _is_ahead(until, self._clock.now().wall):
-            raise UsageError("a pause ends in the future", hint="example: --for 1h")
+            raise UsageError("the end of a pause must be in the future", hint="example: --for 1h")
         await self._ask(PauseAsked(task=task, until=until))
         view = self._view(task)
         stopped = sum(run.stopped for run in view.runs) if view.kept else 0
@@ -273,7 +274,7 @@ class Requests:
             known = [*snapshot.names, *snapshot.run_ids()]
             hint = did_you_mean(name, known, otherwise="see: torch tasks")
             where = self._loader.settings.where
-            raise UsageError(f"no task or live run '{name}' on this host ({where})", hint=hint)
+            raise UsageError(f"no task or active run '{name}' on this host ({where})", hint=hint)
         return found
 
 

@@ -115,7 +115,7 @@ class Sidecar:
                 try:
                     reason = await self._one()
                 except Exception as error:  # noqa: BLE001  # of ours: it must not be the last one
-                    reason = f"a fault of Torch: {error!r}"
+                    reason = f"internal error in Torch: {error!r}"
                 if reason and not self._closing:
                     await self._rest(reason)
         finally:
@@ -126,7 +126,7 @@ class Sidecar:
         wait = self._pace.wait(self._deaths)
         self._failed = True
         self._tell(
-            PartFailed(part=self._part, reason=f"{reason}; it is started again in {wait:g} s")
+            PartFailed(part=self._part, reason=f"{reason}; it will be restarted in {wait:g} s")
         )
         self._resting = True
         try:
@@ -188,7 +188,7 @@ class Sidecar:
             try:
                 line = await process.output.readline()
             except ValueError:
-                return "its process wrote a line without an end"
+                return "its process wrote a line that is too long"
             if not line.endswith(b"\n"):
                 return ""  # half a line is the last of one that died
             try:
@@ -198,7 +198,7 @@ class Sidecar:
                 if "pong" not in said:
                     self._owner.hear(said)
             except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                return "its process wrote something that nobody understands"
+                return "its process wrote output that is not valid"
             self._is_alive()
             count += 1
             if count % _SLICE == 0:
@@ -236,7 +236,7 @@ class Sidecar:
 
     async def _until_stuck(self) -> str:
         await self._stuck.wait()
-        return "its process did not read what it was told"
+        return "its process did not read its input"
 
 
 async def _how_it_ended(process: Process) -> str:

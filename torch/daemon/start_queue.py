@@ -103,7 +103,7 @@ class Ordering:
             self._post(NotStarted(run_id=run.id, reason=str(error)))
             return
         except Exception as error:  # noqa: BLE001  # one that fails must not stop the others
-            reason = f"a fault of torch's own: {error!r}"
+            reason = f"internal error in torch: {error!r}"
             self._post(NotStarted(run_id=run.id, reason=reason, of_host=True))
             return
         self._later.pop(run.id, None)

@@ -66,7 +66,7 @@ def restart(unit: str, *, of_user: bool) -> None:
     except OSError as error:
         raise SettingsError(f"{shown}: {error.strerror}") from error
     if done.returncode == 4:  # systemctl's for "insufficient privileges", as LSB has it
-        raise NotPermitted(f"{shown} may not be done by this user", hint=f"sudo {shown}")
+        raise NotPermitted(f"this user has no permission for: {shown}", hint=f"sudo {shown}")
     if done.returncode:
         said = done.stderr.strip().splitlines()[:1] or [f"exit code {done.returncode}"]
         raise SettingsError(f"{shown} failed: {said[0]}", hint=f"see: systemctl status {unit}")

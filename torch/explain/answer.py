@@ -45,12 +45,14 @@ def _of_the_time(e: Evidence) -> tuple[str, ...]:
     if asked is not None and asked.note:
         said.append(asked.note)
     if asked is not None and e.others and sum(e.others.values()) > 1:
-        said.append(f"'{asked.text}' has {fates.fires_of(e.others)}; this is one of them")
+        said.append(
+            f"'{asked.text}' has {fates.fires_of(e.others)}; this answer is about one of them"
+        )
     elif asked is not None and e.fire is not None and is_near(e):
         inside = asked.first <= e.fire <= asked.last
         collapsed = any((row.last_fire or 0) >= asked.first for row in e.rows)
         if not inside and not collapsed:
-            said.append(f"it is the fire nearest to {asked.text}")
+            said.append(f"this is the run due nearest {asked.text}")
     return tuple(said)
 
 
@@ -67,21 +69,21 @@ def _of_the_next(e: Evidence, at: Instants) -> tuple[str, ...]:
         return ()
     if e.pause is not None and (e.pause.until is None or e.pause.until > e.next):
         return (f"it is paused{pause_words(e, at)}",)
-    return (f"the next fire: {at.short(e.next)}",)
+    return (f"next run: {at.short(e.next)}",)
 
 
 def _then(then: Definition, at: Instants) -> str:
     span = "" if then.since is None else f" from {at.full(then.since)}"
     span += "" if then.until is None else f" to {at.full(then.until)}"
-    fires = f": it fired {then.means}" if then.means else ""
+    fires = f": {then.means}" if then.means else ""
     file = f" (task file {then.file})" if then.file else ""
-    return f"the definition then in force{span}{file}{fires}"
+    return f"the definition in effect{span}{file}{fires}"
 
 
 def _today(today: Definition, at: Instants) -> str:
     if today.task is None:
         since = "" if today.since is None else f" since {at.full(today.since)}"
-        return f"today it is not in this host's part of the file{since}"
+        return f"it is no longer one of this host's tasks{since}"
     since = "" if today.since is None else f" since {at.full(today.since)}"
-    fires = f": it fires {today.means}" if today.means else ""
-    return f"today's definition is another{since}{fires}"
+    fires = f": {today.means}" if today.means else ""
+    return f"the current definition is different{since}{fires}"

@@ -30,7 +30,7 @@ class Explanation:
 _SHOWN = 5  # runs that had a slot are named one by one
 _DONE = {
     Outcome.SUCCEEDED: "succeeded", Outcome.FAILED: "failed", Outcome.TIMED_OUT: "timed out",
-    Outcome.KILLED: "was killed", Outcome.UNKNOWN: "ended nobody knows how",
+    Outcome.KILLED: "was killed", Outcome.UNKNOWN: "ended with unknown result",
 }  # fmt: skip
 
 
@@ -47,25 +47,25 @@ def explain(e: Evidence, at: Instants) -> Explanation:
 
 
 def gap_words(gap: Gap, at: Instants) -> str:
-    """'no service lived from … to …: the one before died'."""
+    """'no service was running from … to …: the previous service was stopped'."""
     since = "" if gap.since is None else f" from {at.short(gap.since)}"
     until = " until now" if gap.until is None else f" to {at.short(gap.until)}"
-    return f"no service lived{since}{until}: {gap_why(gap)}"
+    return f"no service was running{since}{until}: {gap_why(gap)}"
 
 
 def gap_why(gap: Gap) -> str:
     if gap.since is None:
         return "none had been started before"
     if gap.how == "stopped":
-        return "the one before was stopped"
-    return "the one before died, by the look of it: it recorded no stop"
+        return "the previous service was stopped"
+    return "the previous service ended without recording a stop"
 
 
 def pause_words(e: Evidence, at: Instants) -> str:
     """' since …, until …'; '' where it is not paused."""
     if e.pause is None:
         return ""
-    until = "until somebody resumes it" if e.pause.until is None else (
+    until = "until it is resumed" if e.pause.until is None else (
         f"until {at.full(e.pause.until)}"
     )  # fmt: skip
     return f" since {at.full(e.pause.since)}, {until}"
@@ -79,13 +79,13 @@ def _never(e: Evidence, row: Row, at: Instants) -> Explanation:
     first = row.fire_time if row.fire_time is not None else at.about
     if row.count > 1 and row.last_fire is not None:
         span = f"from {at.full(first)} to {at.full(row.last_fire)}"
-        verdict = f"{e.name}: {row.count} fires {span} were {kind}: {row.reason}"
+        verdict = f"{e.name}: {row.count} runs due {span} were {kind}: {row.reason}"
     else:
-        verdict = f"{e.name}: the fire of {at.full(first)} was {kind}: {row.reason}"
+        verdict = f"{e.name}: the run due {at.full(first)} was {kind}: {row.reason}"
     details = [*_attempts(e, e.rows[:-1], at)]
     if row.attempt > 1:
         times = count(row.attempt - 1, "time")
-        verdict = f"{e.name}: the fire of {at.full(first)} was tried {times}; "
+        verdict = f"{e.name}: the run due {at.full(first)} was tried {times}; "
         verdict += f"attempt {row.attempt} was {kind}: {row.reason}"
     found = _known(e, row)
     if found is not None and found.means:
@@ -138,23 +138,25 @@ def _after_failure(last: Row, task: Task) -> Iterator[str]:
     if last.trigger not in (Trigger.SCHEDULE, Trigger.CATCH_UP):
         return
     if task.retry is None:
-        yield "'retry: {attempts: 3}' tries again after a failure"
+        yield "'retry: {attempts: 3}' retries after a failure"
     elif last.attempt > task.retry.attempts:
-        yield f"more than 'retry.attempts: {task.retry.attempts}' tries it more often"
+        yield f"a higher 'retry.attempts' than {task.retry.attempts} allows more retries"
     if last.exit_code is not None and last.signal is None:
         codes = sorted({*task.success_codes, last.exit_code})
-        yield f"'success_codes: {codes}' if exit code {last.exit_code} is none of a failure"
+        yield f"'success_codes: {codes}' if exit code {last.exit_code} is not a failure"
 
 
 def _lives(e: Evidence, last: Row, at: Instants) -> Explanation:
     if not e.alive:
-        verdict = f"{_fire(e, last, at)} has no end on record, and no service lives to collect it"
-        changes: tuple[str, ...] = ("'torch start' finds out what became of it",)
+        verdict = (
+            f"{_fire(e, last, at)} has no recorded end, and no service is running to record it"
+        )
+        changes: tuple[str, ...] = ("'torch start' finds out what happened to it",)
     elif last.started_at is None:
         verdict, changes = f"{_fire(e, last, at)} is about to start", ()
     else:
-        ends = ", and was told to end" if last.state == State.STOPPING else ""
-        verdict = f"{_fire(e, last, at)} runs since {at.short(last.started_at)}{ends}"
+        ends = " and is being stopped" if last.state == State.STOPPING else ""
+        verdict = f"{_fire(e, last, at)} has been running since {at.short(last.started_at)}{ends}"
         changes = (f"'torch kill {last.id}' ends it",)
     if ends_at := _timeout_at(e, last):
         changes = (*changes, f"its timeout ends it at {at.short(ends_at)}")
@@ -175,21 +177,21 @@ def _waits(e: Evidence, last: Row, at: Instants) -> Explanation:
     details = [*_attempts(e, e.rows[:-1], at)]
     changes: tuple[str, ...]
     if last.attempt > 1 and due > e.now:
-        verdict = f"{_fire(e, last, at)} failed, and attempt {last.attempt} waits until"
+        verdict = f"{_fire(e, last, at)} failed; attempt {last.attempt} is delayed until"
         verdict = f"{verdict} {at.short(due)} (retry)"
-        changes = ("a newer fire takes its place", "'torch pause TASK' gives it up")
+        changes = ("the next scheduled run cancels it", "'torch pause TASK' cancels it")
     elif due > e.now:
-        verdict = f"{_fire(e, last, at)} waits until {at.short(due)} (jitter)"
+        verdict = f"{_fire(e, last, at)} is delayed until {at.short(due)} (jitter)"
         changes = ("without 'jitter' it starts at its time",)
     else:
-        verdict = f"{_fire(e, last, at)} waits for a slot"
+        verdict = f"{_fire(e, last, at)} is queued for a slot"
         for row in e.holders[:_SHOWN]:
             since = "" if row.started_at is None else f" since {at.short(row.started_at)}"
-            details.append(f"queued behind run {row.id}, which lives{since}")
+            details.append(f"queued behind run {row.id}, active{since}")
         changes = tuple(f"'torch kill {row.id}' frees its slot" for row in e.holders[:1])
-        changes += ("a higher 'max' lets it run beside", "'torch pause TASK' gives it up")
+        changes += ("a higher 'max' lets both run", "'torch pause TASK' cancels it")
     if not e.alive:
-        details.append("no service lives; the next one goes on with it")
+        details.append("no service is running; the next one continues with it")
         changes = ("'torch start'", *changes)
     return Explanation(
         kind="waiting", verdict=verdict, details=tuple(details), changes=_of(e, changes)
@@ -202,10 +204,10 @@ def _attempts(e: Evidence, rows: tuple[Row, ...], at: Instants) -> Iterator[str]
         number = f"attempt {row.attempt}, run {row.id}" if len(e.rows) > 1 else f"run {row.id}"
         yield f"{number}: {', '.join(_attempt(e, row, at))}"
         if row.id in e.adopted:
-            yield f"adopted by the service that began at {at.short(e.adopted[row.id])}"
+            yield f"adopted by the service that started at {at.short(e.adopted[row.id])}"
         if row.id in e.alone:
-            code = "; its shim had written the exit code down" if row.exit_code is not None else ""
-            yield f"it ended while no service lived{code}"
+            code = "; its shim recorded the exit code" if row.exit_code is not None else ""
+            yield f"it ended while no service was running{code}"
         yield from used(row)
         yield from left_behind(e, row)
         if row.id in e.outputs:
@@ -268,7 +270,7 @@ def _late(e: Evidence, row: Row) -> str:
 def _fire(e: Evidence, row: Row, at: Instants) -> str:
     if row.fire_time is None:
         return f"{e.name}: run {row.id}"
-    return f"{e.name}: the fire of {at.full(row.fire_time)}"
+    return f"{e.name}: the run due {at.full(row.fire_time)}"
 
 
 def _known(e: Evidence, row: Row) -> reasons.Known | None:
@@ -281,6 +283,6 @@ def _of(e: Evidence, changes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def fires_of(counts: Mapping[str, int]) -> str:
-    """'12 fires: 11 succeeded, 1 skipped'."""
+    """'12 runs: 11 succeeded, 1 skipped'."""
     parts = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
-    return f"{count(sum(counts.values()), 'fire')}: {parts}"
+    return f"{count(sum(counts.values()), 'run')}: {parts}"

@@ -94,16 +94,18 @@ def _local(local: datetime, text: str, tz: tzinfo, zone: str, width: int) -> Mom
         changes = daylight.changes(daylight.zone(zone), at - 86_400, at + 86_400)
         after = next(change.at for change in changes if change.forward)
         shown = datetime.fromtimestamp(after, tz)
-        note = f"{local:%H:%M:%S} is not a time of that day in {zone}: the clocks go forward"
+        note = f"{local:%H:%M:%S} does not exist on that day in {zone}: the clocks go forward"
         return Moment(first=after, last=after, text=text, note=f"{note} to {shown:%H:%M:%S}")
     again = _epoch(local.replace(fold=1), tz)
     note = ""
     if again != at:
         second = datetime.fromtimestamp(again, tz).isoformat()
-        note = f"{local:%H:%M:%S} comes twice that day in {zone}; this is the first, the second is"
+        note = (
+            f"{local:%H:%M:%S} occurs twice on that day in {zone}; this is the first, the second is"
+        )
         note = f"{note} {second}"
     return Moment(first=at, last=at + width, text=text, note=note)
 
 
 def _no_time(text: str) -> UsageError:
-    return UsageError(f"'{text[:40]}' is not a time", hint=f"write one such as {_FORMS}")
+    return UsageError(f"'{text[:40]}' is not a time", hint=f"examples: {_FORMS}")

@@ -72,10 +72,12 @@ def unknown(
 ) -> UsageError:  # fmt: skip
     """`recorded`: the tasks that the history knows. `of`: the task that a run of this id is of."""
     if of is not None:
-        return UsageError(f"'{name}' is a run; its task is explained", hint=f"torch explain {of}")
+        return UsageError(
+            f"'{name}' is a run, not a task", hint=f"to explain its task: torch explain {of}"
+        )
     unread = f"the task file cannot be read: {file.fault}" if file.fault else "see: torch tasks"
     hint = did_you_mean(name, sorted({*recorded, *file.names}), otherwise=unread)
-    return UsageError(f"there is no task '{harmless(name)}' here ({settings.where})", hint=hint)
+    return UsageError(f"no task '{harmless(name)}' here ({settings.where})", hint=hint)
 
 
 def _entry(entry: str, groups: Mapping[str, Sequence[str]]) -> str:

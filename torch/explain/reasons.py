@@ -30,26 +30,26 @@ def known(reason: str, task: Task) -> Known | None:
 
 
 def _slots(task: Task) -> Known:
-    changes = [f"'max: {task.max + 1}' lets one more run at a time"]
+    changes = [f"'max: {task.max + 1}' allows one more run at a time"]
     if task.overlap is not Overlap.QUEUE:
-        changes.append("'overlap: queue' lets one fire wait for a slot")
+        changes.append("'overlap: queue' queues one run")
     if task.overlap is not Overlap.REPLACE:
-        changes.append("'overlap: replace' ends the oldest run for a newer fire")
+        changes.append("'overlap: replace' ends the oldest run and starts the new one")
     if task.timeout is None:
         changes.append("'timeout' ends a run that takes too long")
-    return Known("no slot was free, and nobody more may wait", tuple(changes))
+    return Known("no slot was free, and no more runs can queue", tuple(changes))
 
 
 def _too_late(task: Task) -> Known:
-    changes = [f"'start_within' longer than {task.start_within:g}s lets it start that late"]
+    changes = [f"a 'start_within' longer than {task.start_within:g}s lets it start later"]
     if task.catch_up is CatchUp.NONE:
-        changes.append("'catch_up: last' starts the newest of what was missed once")
+        changes.append("'catch_up: last' runs the newest missed run once")
     return Known("", tuple(changes))
 
 
 def _newer_due(task: Task) -> Known:
-    means = "several fires were due at once, and the newest of them stands for all"
-    changes = () if task.catch_up is CatchUp.ALL else ("'catch_up: all' starts each in turn",)
+    means = "several runs were due, and only the newest of them starts"
+    changes = () if task.catch_up is CatchUp.ALL else ("'catch_up: all' runs each of them",)
     return Known(means, changes)
 
 
@@ -59,18 +59,19 @@ def _fixed(means: str, *changes: str) -> Callable[[Task], Known]:
 
 def _died(task: Task) -> Known:
     return Known(
-        "it was on record, and its command had not begun", _too_late(task).changes
+        "it was recorded, but its command had not started", _too_late(task).changes
     )  # fmt: skip
 
 
 _SLOTS_MORE = "a higher 'max' lets both run"
 _REASONS: tuple[tuple[str, Callable[[Task], Known]], ...] = (
-    (r"\d+ live and \d+ waiting, max is", _slots),
+    (r"\d+ active, \d+ queued, max is", _slots),
+    (r"\d+ live and \d+ waiting, max is", _slots),  # as older versions recorded it
     (
         r"replaced by a newer fire",
         _fixed(
-            "'overlap: replace' gives the slot to the newest fire",
-            "'overlap: queue' lets the newer fire wait", _SLOTS_MORE,
+            "'overlap: replace' gives the slot to the newest run",
+            "'overlap: queue' queues the newer run", _SLOTS_MORE,
         ),
     ),
     (
@@ -80,34 +81,34 @@ _REASONS: tuple[tuple[str, Callable[[Task], Known]], ...] = (
     (
         r"a newer fire of the task came first",
         _fixed(
-            "a retry gives way to the next fire, which does the same work",
-            "a shorter 'retry.delay' or 'retry.max_delay' lets it start before the next fire",
+            "the next scheduled run cancels a pending retry, as it does the same work",
+            "a shorter 'retry.delay' or 'retry.max_delay' lets it start before the next run",
         ),
     ),
-    (r"its task (was|is) paused", _fixed("it waited, and a pause takes what waits")),
+    (r"its task (was|is) paused", _fixed("a pause cancels queued runs and pending retries")),
     (
         r"paused from",
         _fixed(
-            "a paused task fires nothing, and nothing is made up for",
-            "'torch pause TASK --for 1h' ends a pause by itself",
-            "'torch run TASK' does the work now",
+            "a paused task is not scheduled, and skipped runs are not run later",
+            "'torch pause TASK --for 1h' pauses for a limited time",
+            "'torch run TASK' runs it now",
         ),
     ),
-    (r"its task was disabled", _fixed("it waited, and the file disabled its task",
-                                      "'enabled: true' in the task file")),
-    (r"its task left the file", _fixed("it waited, and its task was taken out of the file",
+    (r"its task was disabled", _fixed("it had not started when its task was disabled",
+                                      "set 'enabled: true' in the task file")),
+    (r"its task left the file", _fixed("it had not started when its task was removed from the file",
                                        "put the task back into the file")),
-    (r"it became a daemon task", _fixed("a daemon task has no fires")),
-    (r"it became a cron task", _fixed("a cron task keeps no run alive")),
-    (r"max was lowered", _fixed("the task file wants fewer runs of it here", "a higher 'max'")),
+    (r"it became a daemon task", _fixed("a daemon task has no schedule")),
+    (r"it became a cron task", _fixed("a cron task is not kept running")),
+    (r"max was lowered", _fixed("the task file now allows fewer runs", "set a higher 'max'")),
     (
         r"the service stopped",
         _fixed(
-            "'torch stop' ends what runs and gives up what waits",
+            "'torch stop' ends active runs and cancels waiting ones",
             "'torch restart' and 'torch stop --keep-runs' leave both to the next service",
         ),
     ),
-    (r"torch kill", _fixed("somebody ended it by 'torch kill'")),
+    (r"torch kill", _fixed("it was ended with 'torch kill'")),
     (
         r"the service died before it was started; a newer fire",
         _newer_due,
@@ -117,27 +118,27 @@ _REASONS: tuple[tuple[str, Callable[[Task], Known]], ...] = (
     (r"a newer fire of the task was due too", _newer_due),
     (
         r"catch_up: all starts at most",
-        _fixed("the older ones of a long absence are not made up for",
-               "run it by hand where they matter: 'torch run TASK'"),
+        _fixed("the older runs are not caught up",
+               "if they matter, run it manually: 'torch run TASK'"),
     ),
     (
         r"the history could not be written",
         _fixed(
-            "nothing starts without its row on disk",
-            "free the disk, or end what locks the history; the service goes on by itself",
+            "a run that cannot be recorded does not start",
+            "free disk space, or end the process that locks the history; then it works again",
         ),
     ),
-    (r"timeout \(", _fixed("", "a longer 'timeout'")),
+    (r"timeout \(", _fixed("", "set a longer 'timeout'")),
     (
         r"the host restarted while it ran",
-        _fixed("its processes ended with the host, and nothing says how",
-               "look at what it did; it is never run again by itself",
+        _fixed("its processes ended with the host; how is not known",
+               "check what the run did; it is not run again automatically",
                "'torch run TASK' runs it now"),
     ),
     (
         r"its shim was killed",
-        _fixed("the process that writes down the exit code was killed from outside",
-               "look at what it did; it is never run again by itself"),
+        _fixed("the process that records the exit code was killed",
+               "check what the run did; it is not run again automatically"),
     ),
     (
         r"the process that started it was killed",
@@ -152,7 +153,7 @@ _REASONS: tuple[tuple[str, Callable[[Task], Known]], ...] = (
     (
         r"its run file is gone",
         _fixed("the file with its exit code was removed",
-               "leave the folder 'runs' of the state directory to the service"),
+               "do not change the directory 'runs' in the state directory"),
     ),
-    (r"stopped before it started", _fixed("it was ended in the moment of its start")),
+    (r"stopped before it started", _fixed("it was stopped while it was starting")),
 )  # fmt: skip

@@ -17,31 +17,35 @@ def ahead(e: Evidence, at: Instants) -> Explanation | None:
     if e.fire is None or e.fire <= e.now or e.definition.task is None:
         return None
     task, fire = e.definition.task, at.full(e.fire)
-    verdict = f"{e.name}: the next fire is due at {fire}, in {duration(e.fire - e.now)}"
+    verdict = f"{e.name}: the next run is due {fire}, in {duration(e.fire - e.now)}"
     if e.asked is not None:
-        verdict = f"{e.name}: the fire of {fire} is to come, in {duration(e.fire - e.now)}"
+        verdict = f"{e.name}: the run due {fire} is in the future, in {duration(e.fire - e.now)}"
     details, changes = [], []
     if e.pause is not None and (e.pause.until is None or e.pause.until > e.fire):
-        verdict = f"{e.name}: the fire of {fire} will be skipped: it is paused{pause_words(e, at)}"
+        verdict = (
+            f"{e.name}: the run due {fire} will be skipped: the task is paused{pause_words(e, at)}"
+        )
         changes.append(f"'torch resume {e.name}'")
     elif not e.alive:
-        verdict = f"{e.name}: the fire of {fire} comes to nothing unless a service lives then"
+        verdict = f"{e.name}: the run due {fire} will not start unless the service is running then"
         changes.append("'torch start'")
     elif e.live is not None and len(e.live.runs) >= task.max:
         live = count(len(e.live.runs), "run")
-        what = {Overlap.SKIP: "it is skipped", Overlap.QUEUE: "it waits for a slot",
+        what = {Overlap.SKIP: "it is skipped", Overlap.QUEUE: "it is queued",
                 Overlap.REPLACE: "the oldest is ended for it"}[task.overlap]  # fmt: skip
-        details.append(f"{live} of {task.max} live now; if they still do then, {what}")
+        details.append(f"{live} of {task.max} active now; if they are still active then, {what}")
         changes.append(f"'torch kill {e.live.runs[0]}' frees a slot")
     if task.jitter:
-        details.append(f"it starts up to {duration(task.jitter)} later, spread by 'jitter'")
+        details.append(f"it starts up to {duration(task.jitter)} later, because of 'jitter'")
     if e.live is not None and e.live.refused:
-        details.append(f"the file on disk is refused, so the one before decides: {e.live.refused}")
+        details.append(
+            f"the file on disk is refused, and the previous one is in effect: {e.live.refused}"
+        )
     if e.live is not None and e.live.state == "failing":
-        details.append(f"its newest run did not end well: torch runs {e.name}, torch logs {e.name}")
+        details.append(f"its newest run did not succeed: torch runs {e.name}, torch logs {e.name}")
     if not changes:
-        details.append("nothing known stands in its way")
-        changes = [f"'torch pause {e.name}', 'enabled: false', or another 'schedule'"]
+        details.append("nothing known prevents it")
+        changes = [f"'torch pause {e.name}', 'enabled: false', or a different 'schedule'"]
     return Explanation(
         kind="to_come", verdict=verdict, details=tuple(details), changes=tuple(changes)
     )  # fmt: skip
@@ -52,10 +56,10 @@ def paused(e: Evidence, at: Instants) -> Explanation | None:
         return None
     if e.pause.until is not None and e.fire > e.pause.until:
         return None  # it has ended by itself, though nobody has written that down yet
-    verdict = f"{e.name}: the fire of {at.full(e.fire)} is skipped: it is paused"
+    verdict = f"{e.name}: the run due {at.full(e.fire)} is skipped: the task is paused"
     verdict += pause_words(e, at)
-    details = ("all fires of a pause become one row when it ends",)
-    changes = (f"'torch resume {e.name}'", f"'torch run {e.name}' does the work now")
+    details = ("the runs skipped by a pause become one record when it ends",)
+    changes = (f"'torch resume {e.name}'", f"'torch run {e.name}' runs it now")
     return Explanation(kind="paused", verdict=verdict, details=details, changes=changes)
 
 
@@ -64,16 +68,18 @@ def unattended(e: Evidence, at: Instants) -> Explanation | None:
     task = e.definition.task
     if e.gap is None or e.fire is None or task is None:
         return None
-    verdict = f"{e.name}: the fire of {at.full(e.fire)} has no row yet: {gap_words(e.gap, at)}"
+    verdict = f"{e.name}: the run due {at.full(e.fire)} has no record yet: {gap_words(e.gap, at)}"
     late = e.now - e.fire
     changes = ["'torch start'"] if not e.alive else []
     if task.catch_up is not CatchUp.NONE:
-        details = [f"'catch_up: {task.catch_up}': the next service starts what it covers"]
+        details = [f"'catch_up: {task.catch_up}': the next service starts the runs that it covers"]
     elif late <= task.start_within:
-        details = [f"it still starts if a service comes by {at.short(e.fire + task.start_within)}"]
+        details = [
+            f"it still starts if a service is running by {at.short(e.fire + task.start_within)}"
+        ]
     else:
         details = [f"the next service records it as missed: start_within is {task.start_within:g}s"]
-        changes += ["'catch_up: last' makes up for the newest"]
+        changes += ["'catch_up: last' runs the newest missed run"]
     return Explanation(
         kind="down", verdict=verdict, details=tuple(details), changes=tuple(changes)
     )  # fmt: skip
@@ -82,16 +88,16 @@ def unattended(e: Evidence, at: Instants) -> Explanation | None:
 def lost(e: Evidence, at: Instants) -> Explanation:
     fire = at.full(asked_at(e) if e.fire is None else e.fire)
     if e.fire is not None and e.now - e.fire < 1:
-        verdict = f"{e.name}: the fire of {fire} is due this second"
-        return Explanation(kind="to_come", verdict=verdict, changes=("ask again",))
+        verdict = f"{e.name}: the run due {fire} is being decided"
+        return Explanation(kind="to_come", verdict=verdict, changes=("run the command again",))
     if e.oldest is None or (e.fire or 0) < e.oldest:
-        verdict = f"{e.name}: the history has no row of the fire of {fire}: it does not reach back"
-        details = () if e.oldest is None else (f"its oldest row is of {at.full(e.oldest)}",)
-        changes = ("TORCH_HISTORY_DAYS and TORCH_HISTORY_ROWS say how much is kept",)
+        verdict = f"{e.name}: the history does not go back to the run due {fire}"
+        details = () if e.oldest is None else (f"its oldest record is of {at.full(e.oldest)}",)
+        changes = ("TORCH_HISTORY_DAYS and TORCH_HISTORY_ROWS set how much is kept",)
         return Explanation(kind="unrecorded", verdict=verdict, details=details, changes=changes)
-    verdict = f"{e.name}: the history has no row of the fire of {fire}, though a service lived"
-    details = (
-        "the clock may have been set, the history set aside, or its disk full until the end",
+    verdict = (
+        f"{e.name}: the history has no record of the run due {fire}, although a service was running"
     )
-    changes = ("torch logs, without a name, shows the service's log of that time",)
+    details = ("the clock may have been changed, the history replaced, or its disk full",)
+    changes = ("'torch logs', without a name, shows the service's log of that time",)
     return Explanation(kind="unrecorded", verdict=verdict, details=details, changes=changes)

@@ -71,7 +71,7 @@ class Connection:
             if "locked" in str(error):
                 raise TryAgain(
                     f"the history {path} is locked by another process",
-                    hint="end what holds it (a backup, a shell of sqlite3), and start again",
+                    hint="end the process that locks it (a backup, a sqlite3 shell), then retry",
                 ) from error
             raise SettingsError(
                 f"the history {path} cannot be used: {error}",
@@ -104,7 +104,7 @@ class Connection:
             self.reason = reason or self.reason
             return self._anew(at, refused)
         except (OSError, sqlite3.Error, SettingsError) as error:
-            raise HistoryError(f"a new history cannot be begun: {error}") from error
+            raise HistoryError(f"a new history cannot be created: {error}") from error
 
     def _try_open(self, at: float) -> None:
         for refused in (False, True):
@@ -215,7 +215,7 @@ class Connection:
         if self._closed:
             raise HistoryClosed("the history is closed")
         if self._db is None:
-            raise HistoryDamaged("a new history could not be begun")
+            raise HistoryDamaged("a new history could not be created")
         try:
             yield self._db
         except (sqlite3.Error, UnicodeDecodeError) as error:

@@ -46,11 +46,11 @@ def _check_shape(path: str, db: sqlite3.Connection, error: sqlite3.Error) -> Non
     """Raises what is to be said of a file that lacks what is asked for."""
     schema = db.execute("PRAGMA user_version").fetchone()[0]
     if schema == 0 and "no such table" in str(error):
-        raise TryAgain("the history is being made; the service has just started") from error
+        raise TryAgain("the history is being created; the service has just started") from error
     if 0 < schema < SCHEMA:
         raise TryAgain(
-            f"the history {path} is still that of an older torch",
-            hint="the service brings it up to date when it starts: torch restart",
+            f"the history {path} is of an older torch",
+            hint="the service updates it when it starts: torch restart",
         ) from error
     if schema > SCHEMA:
         raise _newer(path, schema) from error
@@ -76,7 +76,7 @@ def _newer(path: str, schema: int) -> SettingsError:
 def _unfit(path: str, error: Exception) -> SettingsError:
     return SettingsError(
         f"the history {path} cannot be read: {error}",
-        hint="a damaged one is set aside by the service when it meets it, or starts: torch restart",
+        hint="the service moves a damaged history aside when it finds one or starts: torch restart",
     )
 
 
@@ -90,5 +90,5 @@ def _absent(path: str) -> NotRunning | NotPermitted:
         pass
     return NotRunning(
         f"there is no history at {path}",
-        hint="start the service once (torch start), or name its --state-dir",
+        hint="start the service once (torch start), or set its --state-dir",
     )

@@ -50,7 +50,7 @@ class Store(Connection):
         if found > SCHEMA_VERSION:
             raise SettingsError(
                 f"the history {self.path} was written by a newer torch (schema {found})",
-                hint="install that version again, or set the file aside",
+                hint="install that version again, or move the file away",
             )
         if found == SCHEMA_VERSION:
             return
@@ -132,7 +132,7 @@ class Store(Connection):
         except HistoryError as error:
             raise SettingsError(
                 f"the history {self.path} cannot be read: {error}",
-                hint="look at the disk, or choose another --state-dir",
+                hint="check the disk, or choose another --state-dir",
             ) from error
 
     def watermark(self) -> FireTime | None:

@@ -48,47 +48,49 @@ def sentence(event: Event) -> str:
         case facts.RunNotStarted(run=run, reason=reason):
             return f"{run.task} did not start: {reason}"
         case facts.RunStopping(run=run, reason=reason, by_force=by_force):
-            return f"{run.task} gets {'SIGKILL' if by_force else 'SIGTERM'}: {reason}"
+            return f"sent {'SIGKILL' if by_force else 'SIGTERM'} to {run.task}: {reason}"
         case facts.FireQueued(run=run, reason=reason):
-            return f"{run.task} waits for a free slot: {reason}"
+            return f"{run.task} queued for a slot: {reason}"
         case facts.FireSkipped(run=run, reason=reason):
             return f"{run.task} skipped: {reason}"
         case facts.RunAdopted(run=run, pid=pid):
-            return f"{run.task} runs on under this service" + (f", pid {pid}" if pid else "")
+            return f"{run.task} adopted" + (f", pid {pid}" if pid else "")
         case facts.RetryPlanned(run=run, delay=delay):
-            return f"{run.task} is tried again in {duration(delay)}, attempt {run.attempt}"
+            return f"{run.task} will be retried in {duration(delay)}, attempt {run.attempt}"
         case facts.TaskPaused(task=task, until=until):
-            return f"{task} is paused" + (f" until {rfc3339(until)}" if until is not None else "")
+            return f"{task} paused" + (f" until {rfc3339(until)}" if until is not None else "")
         case facts.TaskResumed(task=task, skipped=skipped):
-            return f"{task} is resumed; the pause skipped {count(skipped, 'fire')}"
+            return f"{task} resumed; the pause skipped {count(skipped, 'run')}"
         case facts.FiresMissed(task=task, count=number, first=first, last=last, reason=reason):
             span = f"{rfc3339(first)}" + (f" to {rfc3339(last)}" if number > 1 else "")
-            return f"{task} missed {count(number, 'fire')} ({span}): {reason}"
+            return f"{task} missed {count(number, 'run')} ({span}): {reason}"
         case facts.DaemonCrashLooping(task=task, failures=failures, retry_in=retry_in):
-            return f"{task} keeps dying: {failures} in a row, next try in {duration(retry_in)}"
+            return (
+                f"{task} crash-looping: {failures} exits in a row, restart in {duration(retry_in)}"
+            )
         case facts.DaemonHealthy(task=task):
             return f"{task} is healthy again"
         case facts.ClockStepped(seconds=seconds):
-            return f"the clock was set back by {duration(-seconds)}; fires are counted from now"
+            return f"the clock was set back by {duration(-seconds)}; schedules follow the new time"
         case facts.HistoryFailed(reason=reason, runs=runs):
             return f"the history cannot be written ({reason}); {count(runs, 'run')} not started"
         case facts.HistoryRecovered(seconds=seconds):
             return f"the history can be written again, after {duration(seconds)}"
         case facts.HistorySetAside(path=path, reason=reason):
-            aside = f", set aside as {path}" if path else ""
-            return f"the history is damaged ({reason}){aside}; a new one is begun"
+            aside = f", moved to {path}" if path else ""
+            return f"the history is damaged ({reason}){aside}; started a new one"
         case facts.HistoryReopened(reason=reason):
-            return f"the history was changed by another process ({reason}); it is sound and in use"
+            return f"another process changed the history ({reason}); it is undamaged and in use"
         case facts.NoticeSent(channel=channel, notices=notices, tries=tries):
             what = f"{notices[0].task} {notices[0].kind.value}"
             what = what if len(notices) == 1 else f"{len(notices)} messages as one"
-            return f"told {channel}: {what}" + (f", at try {tries}" if tries > 1 else "")
+            return f"notified {channel}: {what}" + (f", at try {tries}" if tries > 1 else "")
         case facts.NoticeUnsent(channel=channel, reason=reason, retry_in=wait, waiting=waiting):
-            waits = f"{count(waiting, 'message')} wait{'s' if waiting == 1 else ''}"
-            return f"{channel} could not be told ({reason}); {waits}, again in {duration(wait)}"
+            waits = f"{count(waiting, 'message')} pending, retry in {duration(wait)}"
+            return f"delivery to {channel} failed ({reason}); {waits}"
         case facts.NoticeGivenUp(channel=channel, notice=notice, reason=reason):
             what = f"{notice.task} {notice.kind.value}"
-            return f"given up telling {channel} of {what}: {reason}"
+            return f"discarded message to {channel} ({what}): {reason}"
         case facts.ProcessesSurvived(processes=processes):
             return f"SIGKILL did not end {', '.join(processes)}"
         case facts.PartFailed(part=part, reason=reason):
@@ -96,15 +98,15 @@ def sentence(event: Event) -> str:
         case facts.PartRecovered(part=part, lost=lost):
             return f"{part} works again" + (f"; {lost}" if lost else "")
         case facts.PlaceLost(path=path, reason=reason):
-            return f"{path} {reason}; this service stops its runs and ends"
+            return f"{path} {reason}; this service will stop its runs and exit"
         case facts.PlaceRestored(paths=paths):
-            return f"removed by another process, and created again: {', '.join(paths)}"
+            return f"created again after another process removed it: {', '.join(paths)}"
         case facts.SelfReported():
             return _fares(event)
         case facts.ServiceStopping(reason=reason, live=live):
-            return f"stopping ({reason}), {count(live, 'run')} to end"
+            return f"stopping ({reason}), {count(live, 'active run')}"
         case facts.ServiceStopped(ended=ended, killed=killed, left=left, kept=kept):
-            kept_text = f", {kept} left running on purpose" if kept else ""
+            kept_text = f", {kept} kept running" if kept else ""
             left_text = f", could not end {', '.join(left)}" if left else ""
             forced = f"{killed} needed SIGKILL" if killed else "none needed SIGKILL"
             return f"stopped: {count(ended + killed, 'run')} ended, {forced}{kept_text}{left_text}"

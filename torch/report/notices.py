@@ -38,15 +38,17 @@ def message(notices: Sequence[Notice], host: str, about: Callable[[Notice], Abou
     named = notices[:_MOST_TITLES]  # the service waits for the words: not for a thousand titles
     shown = [f"{rfc3339(notice.at)}  {title(notice, host)}" for notice in named]
     more = len(notices) - len(named)
-    shown += [f"and {more} more: torch status"] if more else []
+    shown += [f"and {more} more; see: torch status"] if more else []
     return Message(
         id=last.id,
         kind=MessageKind.DIGEST,
         task="",
         host=host,
         at=last.at,
-        title=f"{count(len(notices), 'message')} of torch on {host}",
-        body="\n".join(["They gathered while the channel was busy or away.", "", *shown]),
+        title=f"{count(len(notices), 'message')} from torch on {host}",
+        body="\n".join(
+            ["These messages were pending while the channel was busy or unavailable.", "", *shown]
+        ),
         count=len(notices),
     )
 
@@ -78,17 +80,19 @@ def title(notice: Notice, host: str) -> str:
     lasted = duration(notice.at - notice.since) if notice.since is not None else ""
     match notice.kind:
         case MessageKind.FAILING:
-            return f"{task} fails on {host}: {_why(notice)}"
+            return f"{task} is failing on {host}: {_why(notice)}"
         case MessageKind.STILL_FAILING:
-            return f"{task} still fails on {host}: {count(number, 'failure')} in {lasted}"
+            return f"{task} is still failing on {host}: {count(number, 'failure')} in {lasted}"
         case MessageKind.RECOVERED:
             return f"{task} works again on {host}, after {count(number, 'failure')} in {lasted}"
         case MessageKind.MISSED:
-            return f"{task} missed {count(number, 'fire')} on {host}: {harmless(notice.reason)}"
+            return f"{task} missed {count(number, 'run')} on {host}: {harmless(notice.reason)}"
         case MessageKind.CRASH_LOOPING:
-            return f"{task} keeps dying on {host}: {number} times in a row"
+            return f"{task} is crash-looping on {host}: {number} exits in a row"
         case MessageKind.MATCHED:
-            return f"{task} on {host}: {count(number, 'line')} of output like {notice.pattern!r}"
+            return (
+                f"{task} on {host}: {count(number, 'line')} of output matching {notice.pattern!r}"
+            )
         case _:
             return f"{task} on {host}"
 
@@ -99,7 +103,7 @@ def _why(notice: Notice) -> str:
         case Outcome.TIMED_OUT:
             return f"it timed out{why}"
         case Outcome.UNKNOWN:
-            return f"how it ended is unknown{why}"
+            return f"unknown result{why}"
         case _ if notice.exit_code is not None:
             return f"exit code {notice.exit_code}{why}"
         case _:
@@ -113,11 +117,11 @@ def _body(notice: Notice, about: About) -> list[str]:
         span += f" to {rfc3339(notice.last)}" if notice.last != notice.first else ""
         lines.append(f"Missed: {span}.")
     elif notice.kind is MessageKind.STILL_FAILING:
-        lines.append(f"Since {rfc3339(notice.since)}; the last: {_why(notice)}.")
+        lines.append(f"Since {rfc3339(notice.since)}; latest failure: {_why(notice)}.")
     elif notice.kind is MessageKind.CRASH_LOOPING and notice.since != notice.at:
         lines.append(f"Since {rfc3339(notice.since)}.")
     elif notice.kind is MessageKind.MATCHED and notice.since is not None:
-        lines.append(f"Not told since {rfc3339(notice.since)}.")
+        lines.append(f"Not notified since {rfc3339(notice.since)}.")
     if about.owner:
         lines.append(f"Owner: {harmless(about.owner)}.")
     if notice.run is not None:

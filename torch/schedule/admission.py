@@ -152,8 +152,8 @@ class Admission:
         """`torch run`: at once or not at all."""
         task = state.task
         if task.policy.is_kept:
-            reason = f"'{task.name}' is a daemon task: it is kept alive, not run by hand"
-            answer.refuse(reason, "to start its runs anew: torch kill " + task.name, for_now=False)
+            reason = f"'{task.name}' is a daemon task: it cannot be run manually"
+            answer.refuse(reason, f"to restart its runs: torch kill {task.name}", for_now=False)
             return
         found = self.ask(state, Trigger.MANUAL, now, at_once=True)
         if found.says is Says.GO:

@@ -15,11 +15,13 @@ class SlotGate:
         task, live, waiting = candidate.task, candidate.live, candidate.waiting
         if live + waiting < task.max:
             return GO
-        full = f"{live} live and {waiting} waiting, max is {task.max}"
+        full = f"{live} active, {waiting} queued, max is {task.max}"
         if candidate.at_once:
             hint = f"wait for one to end, or: torch kill {task.name}"
-            return Judgement(says=Says.SKIP, reason=f"'{task.name}' has {full}", hint=hint)
-        wait = f"{live} live, max is {task.max}"
+            return Judgement(
+                says=Says.SKIP, reason=f"no free slot for '{task.name}': {full}", hint=hint
+            )
+        wait = f"{live} active, max is {task.max}"
         if candidate.in_line or candidate.in_turn or candidate.trigger is Trigger.DAEMON:
             return Judgement(says=Says.WAIT, reason=wait)
         if task.overlap is Overlap.REPLACE:

@@ -33,11 +33,11 @@ def say(found: Compared) -> None:
     change = found.change
     show.prose(f"{found.file} against {_origin(found)}: {_sums(change.diff)}")
     if not change:
-        click.echo("nothing differs")
+        click.echo("no differences")
     _say_tasks(found)
     for name, (added, removed) in change.groups.items():
         parts = [f"+{each}" for each in added] + [f"-{each}" for each in removed]
-        show.prose(f"group {name}: {' '.join(parts) or 'defined or removed, and empty'}")
+        show.prose(f"group {name}: {' '.join(parts) or 'added or removed, without members'}")
     for name, what in change.channels.items():
         show.prose(f"channel {name}: {what}")
     if change.moved:
@@ -83,7 +83,7 @@ def _say_tasks(found: Compared) -> None:
 def _when(task: Task | None) -> str:
     """When a task runs; nothing of one that no host owns."""
     if task is None:
-        return ": no host owns it"
+        return ": assigned to no host"
     if not task.enabled:
         return ": disabled"
     if task.policy.is_kept:
@@ -124,7 +124,7 @@ def _say_hosts(found: Compared) -> None:
     rows = [_row(found, host) for host in found.change.hosts if _is_touched(host)]
     if not rows and not _is_touched(found.here):
         return
-    click.echo("\nstarts in the next 24 h, and tasks, on each kind of host")
+    click.echo("\nstarts in the next 24 h, and changed tasks, on each kind of host")
     show.table(
         ("BEFORE", "AFTER", "ADDED", "REMOVED", "CHANGED", "HOSTS"),
         [*rows, _row(found, found.here)],
@@ -156,14 +156,14 @@ def _row(found: Compared, host: HostChange) -> tuple[object, ...]:
 def _say_service(found: Compared) -> None:
     answer = found.service
     if answer is None:
-        click.echo("\nno service runs here, so no live run is touched")
+        click.echo("\nno service is running here, so no active run is affected")
         return
     click.echo()
     if "error" in answer:
-        show.prose(f"the service here could not be asked: {answer['error']}")
+        show.prose(f"not checked with the service here: {answer['error']}")
         return
     if not answer["accepted"]:
-        click.echo("the service here would refuse this file, and nothing would change:", err=True)
+        click.echo("the service here would refuse this file; nothing would change:", err=True)
         problems = answers.problems(answer)
         show.complaint(describe(TaskFileError(problems)))
         return
@@ -175,14 +175,14 @@ def _say_reload(found: Compared, answer: dict[str, Any]) -> None:
     here = found.here.diff
     same = list(parts.values()) == [list(here.added), list(here.removed), list(here.changed)]
     if not any(parts.values()):
-        click.echo("the service here has these tasks in force: a reload changes none")
+        click.echo("the service here has already loaded these tasks; a reload changes nothing")
     elif same:
-        click.echo("a reload of the service here does this, and")
+        click.echo("effect of a reload on the service here:")
     else:
-        show.prose("the service here has another version in force; a reload of this file there:")
+        show.prose("the service here has loaded another version; effect of a reload of this file:")
         for word, names in parts.items():
             if names:
                 show.prose(f"  {word}: {', '.join(names)}")
     said = effects.lines(answer["runs"])
-    for line in said or (["touches no live run"] if any(parts.values()) else []):
+    for line in said or (["affects no active run"] if any(parts.values()) else []):
         show.prose(f"  {line}")

@@ -40,7 +40,9 @@ from torch.taskfile.whole import addresses
 
 @click.command()
 @click.argument("revision", metavar="[REV]", required=False)
-@click.option("--from", "old_file", metavar="FILE", help="Compare with this file, not with git.")
+@click.option(
+    "--from", "old_file", metavar="FILE", help="Compare with this file instead of a git revision."
+)
 @click.option("--exit-code", "by_code", is_flag=True, help="Exit 1 if anything differs.")
 @json_option
 @timeout_option
@@ -51,11 +53,11 @@ def diff(
 ) -> int:  # fmt: skip
     """Show what the task file changes since a git revision (HEAD): tasks, keys, starts, hosts.
 
-    Where a service runs, also what becomes of its live runs when it loads this file. '-' as FILE
-    is standard input. Exits 65 if one of the two, or the service, refuses a file.
+    If a service is running, also shows what a reload of this file would do to its active runs.
+    With '-f -', reads the new file from standard input.
     """
     if revision is not None and old_file is not None:
-        raise UsageError("a revision and --from exclude each other", hint="choose one of them")
+        raise UsageError("a revision and --from cannot be combined", hint="use one of them")
     settings = of_running_service(settings)
     new = _new(settings)
     origin, old = _old(settings, revision or "HEAD", old_file)
@@ -77,7 +79,7 @@ def _new(settings: Settings) -> TaskFile:
         raise
     except TaskFileError as error:
         data = read_anywhere(settings.task_file)
-        click.echo("no service would read this file as it lies here:", err=True)
+        click.echo("a service would refuse this file in its present place:", err=True)
         show.complaint(describe(error))
     return parse(data, file=settings.task_file)
 
@@ -93,7 +95,7 @@ def _old(
     try:
         file = parse(data, file=name)
     except TaskFileError:
-        click.echo(harmless(f"{name} is refused, so there is nothing to compare with:"), err=True)
+        click.echo(harmless(f"{name} has errors and cannot be compared:"), err=True)
         raise
     rev = None if old_file is not None else revision
     return {"revision": rev, "commit": commit, "file": old_file}, file
@@ -141,7 +143,7 @@ def _ask(settings: Settings, timeout: float) -> dict[str, Any] | None:
     except TorchError as error:
         return {"error": error.message}
     if "runs" not in answer:
-        return {"error": "it is of an older version, which cannot say; restart it"}
+        return {"error": "it is of an older version without this function; run: torch restart"}
     return answer
 
 

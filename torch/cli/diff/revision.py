@@ -48,7 +48,7 @@ def read_revision(path: str, revision: str) -> Revision:
     real = os.path.realpath(path)
     folder, name = os.path.split(real)
     if not os.path.isdir(folder):
-        raise UsageError(f"there is no directory {folder}", hint="name another file with -f")
+        raise UsageError(f"there is no directory {folder}", hint="choose another file with -f")
     commit = _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", "--")
     if commit is None:
         raise _unknown(revision)
@@ -62,7 +62,7 @@ def read_revision(path: str, revision: str) -> Revision:
     if size is None or kind is None or kind.strip() != b"blob":
         raise UsageError(
             f"{name} is not a file in {revision} ({commit_id[:12]})",
-            hint="it may be new, or had another name then; two files: torch diff --from OLD -f NEW",
+            hint="it may be new or renamed; to compare two files: torch diff --from OLD -f NEW",
         )
     if int(size) > LIMIT:
         raise UsageError(f"{name} in {revision} is larger than {LIMIT // 2**20} MiB")
@@ -75,7 +75,7 @@ def read_revision(path: str, revision: str) -> Revision:
 def _unknown(revision: str) -> UsageError:
     return UsageError(
         f"git knows no revision '{revision}' here",
-        hint="name a commit, a branch or a tag: torch diff HEAD~1, torch diff origin/main",
+        hint="use a commit, a branch or a tag: torch diff HEAD~1, torch diff origin/main",
     )
 
 
@@ -95,7 +95,7 @@ def _git(folder: str, *words: str) -> bytes | None:
     except subprocess.TimeoutExpired as error:
         raise TryAgain(f"git did not answer within {DEADLINE:g} s") from error
     except ValueError as error:  # half a character in a name
-        raise UsageError("a revision or a path is no text") from error
+        raise UsageError("a revision or a path is not valid text") from error
     if done.returncode == 0:
         return done.stdout
     if refused := _refusal(folder, done.stderr.decode("utf-8", "replace")):
@@ -107,8 +107,8 @@ def _refusal(folder: str, said: str) -> TorchError | None:
     """The failures that are not "no such thing"."""
     if "not a git repository" in said:
         return UsageError(
-            f"{folder} is in no git repository",
-            hint="run this where the file is kept in git, or compare two files with --from",
+            f"{folder} is not in a git repository",
+            hint="run this in the git repository of the file, or compare two files with --from",
         )
     if "dubious ownership" in said:
         return NotPermitted(
@@ -116,5 +116,5 @@ def _refusal(folder: str, said: str) -> TorchError | None:
             hint=f"run this as its owner, or: git config --global --add safe.directory {folder}",
         )
     if "Permission denied" in said:
-        return NotPermitted(f"git may not read the repository around {folder}")
+        return NotPermitted(f"git has no permission to read the repository around {folder}")
     return None

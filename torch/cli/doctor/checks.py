@@ -38,6 +38,6 @@ def examine(subject: Subject) -> list[tuple[str, Finding]]:
         try:
             found.append((name, check(subject)))
         except Exception as error:  # noqa: BLE001  # said as what it is, with its name
-            sentence = f"this could not be looked at: {error or type(error).__name__}"
+            sentence = f"this could not be checked: {error or type(error).__name__}"
             found.append((name, warn(sentence, "run torch doctor as the service's user")))
     return found

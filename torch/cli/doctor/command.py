@@ -28,7 +28,7 @@ _BEFORE = 6 + _NAMED  # characters before the sentence
 @timeout_option
 @settings_options
 def doctor(settings: Settings, as_json: bool, timeout: float) -> int:
-    """Check the host, and say what to do. Exits 1 if something is bad."""
+    """Check this host and the service, and print how to fix each problem."""
     clock = SystemClock()
     with contextlib.suppress(TorchError):  # one that does not answer is a finding
         settings = of_running_service(settings)

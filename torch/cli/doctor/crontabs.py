@@ -33,9 +33,9 @@ def crontabs(subject: Subject, *, root: str = "") -> Finding:
         more = f" and {len(twice) - 3} more" if twice[3:] else ""
         return warn(
             f"cron runs the same command as {', '.join(twice[:3])}{more}",
-            "take it out of the crontab, or set enabled: false here",
+            "remove it from the crontab, or set enabled: false here",
         )
-    return ok(f"no crontab runs the same commands ({looked} looked at)")
+    return ok(f"no crontab runs the same commands ({looked} checked)")
 
 
 def _text(command: str | tuple[str, ...]) -> str:

@@ -17,16 +17,16 @@ _SPARE = 128  # descriptors beside those of runs
 def clock(subject: Subject) -> Finding:
     """Whether somebody keeps it right. That it went back is seen by the history's check."""
     if subject.now < 1_700_000_000:
-        return bad("the clock stands before the year 2024", "set it: timedatectl set-ntp true")
+        return bad("the clock is before the year 2024", "set it: timedatectl set-ntp true")
     right = clock_synchronised()
     if right is None:
-        return ok("whether the clock is kept in time cannot be seen here")
+        return ok("not checked: clock synchronization is not visible here")
     if not right:
         return warn(
-            "nothing keeps the clock in time, as far as the kernel knows",
-            "install chrony or systemd-timesyncd: tasks fire by this clock",
+            "the kernel reports that the clock is not synchronized",
+            "install chrony or systemd-timesyncd: tasks start by this clock",
         )
-    return ok("the clock is kept in time")
+    return ok("the clock is synchronized")
 
 
 def zone(subject: Subject) -> Finding:
@@ -39,21 +39,19 @@ def zone(subject: Subject) -> Finding:
     answer = subject.answer
     running = None if isinstance(answer, Exception) else answer.get("timezone")
     if said and running != name:
-        other = f"the service is in {running}" if running else "the service may have another"
-        return warn(
-            f"TZ says {said} here; {other}", "unset TZ, or write timezone: into the task file"
-        )
+        other = f"the service uses {running}" if running else "the service may use another"
+        return warn(f"TZ is {said} here; {other}", "unset TZ, or set timezone: in the task file")
     if running and running != name:
         return warn(
-            f"the service is in {running}, but the host is in {name} now",
+            f"the service uses {running}, but the host's zone is now {name}",
             "to use the host's zone: torch reload",
         )
     if not said and os.path.lexists(zones.LOCALTIME) and zones.of_path(zones.LOCALTIME) is None:
         return warn(
-            f"{zones.LOCALTIME} is not a time zone file: times without timezone: are in {name}",
+            f"{zones.LOCALTIME} is not a time zone file: schedules without timezone: use {name}",
             "link it to a zone: timedatectl set-timezone Asia/Tokyo",
         )
-    return ok(f"times without timezone: are in {name}")
+    return ok(f"schedules without timezone: use {name}")
 
 
 def open_files(subject: Subject) -> Finding:
@@ -64,10 +62,10 @@ def open_files(subject: Subject) -> Finding:
     needed = 2 * sum(task.max for task in subject.file.tasks if task.enabled) + _SPARE
     if hard != resource.RLIM_INFINITY and hard < needed:
         return warn(
-            f"{hard} files may be open; {needed} would be if every task ran 'max' times at once",
+            f"at most {hard} open files; {needed} are needed if every task has 'max' runs at once",
             "raise the hard limit: LimitNOFILE=1024:524288 in the unit, or ulimit -Hn",
         )
-    return ok(f"{hard if hard != resource.RLIM_INFINITY else 'any number of'} files may be open")
+    return ok(f"{hard if hard != resource.RLIM_INFINITY else 'any number of'} open files allowed")
 
 
 def _limit_of(pid: int | None) -> int | None:
@@ -87,16 +85,16 @@ def watches(_: Subject) -> Finding:
     if fd < 0:
         reason = os.strerror(ctypes.get_errno())
         return bad(
-            f"inotify has nothing left for this user: {reason}",
+            f"this user has no inotify instances left: {reason}",
             "sysctl fs.inotify.max_user_instances=512; until then: torch reload after an edit",
         )
     try:
         if libc.inotify_add_watch(fd, b"/", 0x2) < 0:
             reason = os.strerror(ctypes.get_errno())
             return bad(
-                f"no folder can be watched: {reason}",
-                "sysctl fs.inotify.max_user_watches=65536; until then: torch reload",
+                f"no directory can be watched: {reason}",
+                "sysctl fs.inotify.max_user_watches=65536; until then: torch reload after an edit",
             )
     finally:
         os.close(fd)
-    return ok("edits of the task file can be watched for")
+    return ok("changes of the task file can be watched")

@@ -31,11 +31,11 @@ def folders(subject: Subject) -> Finding:
         above = _nearest(folder)
         if not os.access(above, os.W_OK | os.X_OK):
             return bad(
-                f"{folder} is missing, and cannot be made in {above}",
+                f"{folder} does not exist and cannot be created in {above}",
                 f"install -d -o {os.geteuid()} {folder}, or choose another --state-dir",
             )
     if missing:
-        return ok(f"{', '.join(missing)}: will be made at the start")
+        return ok(f"{', '.join(missing)}: will be created at the start")
     return ok(", ".join(_folders(subject.settings)))
 
 
@@ -52,12 +52,12 @@ def room(subject: Subject) -> Finding:
         if free < _LEAST or (files is not None and files < _LEAST_FILES):
             left = f"{free} MiB" if free < _LEAST else f"{files} more files"
             return bad(
-                f"there is room for {left} in {folder}",
-                "make room: a fire whose row cannot be written does not start",
+                f"space for only {left} in {folder}",
+                "free disk space: a run that cannot be recorded does not start",
             )
         if free < _LITTLE or few:
             left = f"{files} more files" if few else f"{free} MiB"
-            doubt = doubt or warn(f"there is room for {left} in {folder}", "make room soon")
+            doubt = doubt or warn(f"space for only {left} in {folder}", "free disk space soon")
     return doubt or ok(f"free: {', '.join(told)}")
 
 

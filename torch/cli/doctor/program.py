@@ -26,7 +26,7 @@ def libraries(_: Subject) -> Finding:
         except metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        return bad(f"missing: {', '.join(missing)}", "install Torch anew: pip install .")
+        return bad(f"missing: {', '.join(missing)}", "install Torch again: pip install .")
     return ok(", ".join(found))
 
 
@@ -46,10 +46,10 @@ def pytorch(_: Subject) -> Finding:
         version = metadata.version("torch")
     except metadata.PackageNotFoundError:
         ours = __file__.removesuffix("/cli/doctor/program.py")
-        return ok(f"torch {__version__} is ours, {ours}")
+        return ok(f"the torch package is Torch {__version__}, {ours}")
     return bad(
-        f"PyTorch {version} is installed into the same environment",
-        "install Torch into an environment of its own: python3 -m venv /opt/torch",
+        f"PyTorch {version} is installed in the same environment",
+        "install Torch in its own environment: python3 -m venv /opt/torch",
     )
 
 
@@ -60,7 +60,7 @@ def command(_: Subject) -> Finding:
     if found is None:
         return warn("there is no torch in the PATH", f"ln -s {ours} /usr/local/bin/torch")
     if os.path.realpath(found) != os.path.realpath(ours):
-        return warn(f"the torch in the PATH is another: {found}", f"this one is {ours}")
+        return warn(f"the torch in the PATH is a different program: {found}", f"this one is {ours}")
     return ok(f"the torch in the PATH is this one, {found}")
 
 
@@ -76,4 +76,4 @@ def programs(subject: Subject) -> Finding:
     if missing:
         whom = ", ".join(f"{name} (for {needed[name]})" for name in missing)
         return bad(f"not in {PATH}: {whom}", "install it; setpriv is in util-linux")
-    return ok(f"{', '.join(needed)} {'is' if len(needed) == 1 else 'are'} there")
+    return ok(f"{', '.join(needed)} {'is' if len(needed) == 1 else 'are'} installed")

@@ -33,7 +33,7 @@ def task_file(subject: Subject) -> Finding:
         first = found.problems[0]
         return warn(f"{tasks}; {first.place()}: {first.message}", f"see: torch check {path}")
     if not found.tasks:
-        return warn(tasks, "is the address right? see: torch plan, or name it by --address")
+        return warn(tasks, "check the address: torch plan shows it, --address sets it")
     return ok(tasks)
 
 
@@ -42,32 +42,35 @@ def service(subject: Subject) -> Finding:
     settings = subject.settings
     if isinstance(answer, NotRunning):
         if not os.path.exists(settings.history):
-            return warn(f"none has run yet with {settings.state_dir}", "start it: torch start")
+            return warn(
+                f"no service has run yet with {settings.state_dir}", "start it: torch start"
+            )
         return bad(
             f"it is not running ({settings.where})",
-            f"torch start, then see {settings.log} for why it ended",
+            f"torch start; {settings.log} shows why it ended",
         )
     if isinstance(answer, NotPermitted):
         return bad(str(answer.message), "run torch doctor as the service's user or root")
     if isinstance(answer, TorchError):
         return bad(
-            str(answer.message), answer.hint or f"see {settings.log}; torch restart keeps the runs"
+            str(answer.message),
+            answer.hint or f"see {settings.log}; torch restart keeps active runs",
         )
     if answer["stopping"]:
         return warn(f"pid {answer['pid']} is stopping", "wait, or: torch stop --now")
     if not answer["ready"]:
-        return warn(f"pid {answer['pid']} is not ready yet", "look again in a moment")
+        return warn(f"pid {answer['pid']} is not ready yet", "check again in a moment")
     version = answer.get("torch")
     if version != __version__:
         return warn(
-            f"the service is of torch {version or 'an older version'}, this command of"
+            f"the service is torch {version or 'of an older version'}, this command is"
             f" {__version__}",
-            "torch restart: what runs is taken over",
+            "torch restart; active runs continue",
         )
     if answer["version"]["problem"]:
         return bad(
-            f"the file on disk is refused: {answer['version']['problem']}",
-            "mend it; the version before stays in force until then",
+            f"the task file on disk is refused: {answer['version']['problem']}",
+            "fix it; the version before stays in effect until then",
         )
     unit = answer.get("unit")
     by = f", started by systemd as {unit['name']}" if unit else ""
@@ -76,7 +79,7 @@ def service(subject: Subject) -> Finding:
 
 def tasks(subject: Subject) -> Finding:
     if isinstance(subject.answer, TorchError):
-        return ok("nobody to ask")
+        return ok("not checked: no answer")
     states = {task["name"]: task["state"] for task in subject.answer["tasks"]}
     trouble = [name for name, state in states.items() if state in IN_TROUBLE]
     if not trouble:
@@ -89,27 +92,27 @@ def tasks(subject: Subject) -> Finding:
 def channels(subject: Subject) -> Finding:
     """Whether the messages of the service arrive."""
     if isinstance(subject.answer, TorchError):
-        return ok("nobody to ask")
+        return ok("not checked: no answer")
     known = subject.answer.get("alerts", {}).get("channels", [])
     failing = [channel for channel in known if channel["problem"]]
     if not known:
-        return ok("the task file has none: nobody is told of failures")
+        return ok("the task file has none: failures are not notified")
     if not failing:
         waiting = sum(channel["waiting"] for channel in known)
-        return ok(f"{len(known)}, none is failing" + (f"; {waiting} waiting" if waiting else ""))
+        return ok(f"{len(known)}, none is failing" + (f"; {waiting} pending" if waiting else ""))
     first = failing[0]
     more = f" (and {len(failing) - 1} more)" if failing[1:] else ""
     return bad(
-        f"{first['name']} fails since {first['failing_since']}: {first['problem']}; "
-        f"{first['waiting']} waiting{more}",
-        f"mend it and try it: torch notify test {first['name']}",
+        f"{first['name']} has been failing since {first['failing_since']}: {first['problem']}; "
+        f"{first['waiting']} pending{more}",
+        f"fix it, then: torch notify test {first['name']}",
     )
 
 
 def history(subject: Subject) -> Finding:
     path = subject.settings.history
     if not os.path.exists(path):
-        return ok("there is none yet")
+        return ok("no history yet")
     size = f"{os.stat(path).st_size / 2**20:.1f} MiB"
     until = subject.mono() + _PATIENCE
     try:
@@ -120,13 +123,17 @@ def history(subject: Subject) -> Finding:
     if looked is Looked.DAMAGED:
         return bad(
             f"{path} is damaged: {said}",
-            "the service sets it aside and begins a new one when it meets it, or: torch restart",
+            "the service moves it aside and begins a new one when it finds it, or: torch restart",
         )
     newest = max((t for row in rows for t in (row.started_at, row.ended_at) if t), default=0.0)
     if newest > subject.now + _AHEAD:
         return warn(
-            f"its newest row is of {rfc3339(newest)}, which is to come: the clock was set back",
-            "set the clock right",
+            f"its newest record is of {rfc3339(newest)}, in the future: the clock was set back",
+            "correct the clock",
         )
-    part = "all of it is sound" if looked is Looked.SOUND else "too large to look at all of it"
+    part = (
+        "fully checked, no damage"
+        if looked is Looked.SOUND
+        else "partly checked (it is large), no damage"
+    )
     return ok(f"{path}, {size}: {part}")

@@ -131,7 +131,7 @@ def _flat(folder: str, names: list[str], found: Collected, *, owned: bool = Fals
         elif _is_read(folder, name):
             found.crontabs.append((path, name if owned else ""))
         else:
-            found.notes.append(f"{path} was not read: cron reads no file of such a name.")
+            found.notes.append(f"{path} was not read: cron ignores files with such a name.")
 
 
 def _skipped(folder: str, names: list[str], found: Collected) -> None:

@@ -32,15 +32,15 @@ def listed(folder: str) -> list[str]:
 
 def unreadable(path: str, error: Exception) -> TorchError:
     if isinstance(error, PermissionError):
-        return NotPermitted(f"{path} cannot be read by this user", hint="try it as root")
-    return UsageError(f"{path} cannot be read: {reason(error)}", hint="- stands for standard input")
+        return NotPermitted(f"{path} cannot be read by this user", hint="run as root")
+    return UsageError(f"{path} cannot be read: {reason(error)}", hint="for standard input, write -")
 
 
 def reason(error: Exception) -> str:
     """'no such file or directory'"""
     if isinstance(error, OSError):
         return (error.strerror or "").lower()
-    return "no file has such a name"
+    return "not a valid file name"
 
 
 def _limited(name: str, data: bytes) -> bytes:

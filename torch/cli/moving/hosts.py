@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from torch.errors import UsageError
 
 _FORM = re.compile(r"([^/=]*|[0-9a-fA-F.:]+/\d+)=(.*)", re.DOTALL | re.ASCII)
-_HINT = "write torch import crontab 10.0.1.11=DIR 10.0.1.12=DIR"
+_HINT = "example: torch import crontab 10.0.1.11=DIR 10.0.1.12=DIR"
 
 
 def split(words: Sequence[str]) -> list[tuple[str, str]] | None:
@@ -24,7 +24,7 @@ def split(words: Sequence[str]) -> list[tuple[str, str]] | None:
     paths: dict[IPv4Address | IPv6Address, str] = {}
     for word, match in zip(words, found, strict=True):
         if match is None:
-            raise UsageError(f"{word} has no host, the others do", hint=_HINT)
+            raise UsageError(f"{word} has no HOST=, the others have", hint=_HINT)
         address = _address(match[1])
         if address in paths:
             raise UsageError(
@@ -42,13 +42,13 @@ def _address(text: str) -> IPv4Address | IPv6Address:
         address = ip_address(text)
     except ValueError:
         what = "a network" if "/" in text else "a name"
-        hint = f"{what} cannot stand for a host here; use its address"
+        hint = f"{what} cannot name a host here; use the address of the host"
         raise UsageError(f"'{text}' is not an IP address", hint=hint) from None
     if isinstance(address, IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     if address.is_loopback or address.is_unspecified:
         raise UsageError(
-            f"{address} is not an address that names one host",
-            hint="use the address that the host has in its network",
+            f"{address} is not the address of one host",
+            hint="use the host's address in its network",
         )
     return address

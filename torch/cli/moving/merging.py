@@ -23,7 +23,7 @@ def read(hosts: Sequence[tuple[str, str]], options: CrontabOptions) -> Merged:
             f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
         )
         merged.originals[0].note(
-            f"{shown}: the homes of their users ('cwd') are those of the host of this import. "
-            "Copy each host's /etc/passwd to etc/passwd in its directory, and they are its own."
+            f"{shown}: the home directories of their users ('cwd') are those of this host. To use "
+            "those of each host, copy its /etc/passwd to etc/passwd in its directory."
         )
     return merged

@@ -34,14 +34,18 @@ def lines(shifts: tuple[Shift, ...], now: FireTime) -> list[str]:
     quiet = [shift for shift in shifts if not shift.tasks]
     if quiet:
         said.append(f"  {_change(quiet[0], now)}")
-        later = f"; {count(len(quiet) - 1, 'later change')} neither" if len(quiet) > 1 else ""
-        said.append(f"    touches no task{later}")
+        later = (
+            f", nor {'does' if len(quiet) == 2 else 'do'} {count(len(quiet) - 1, 'later change')}"
+            if len(quiet) > 1
+            else ""
+        )
+        said.append(f"    affects no task{later}")
     return said
 
 
 def _change(shift: Shift, now: FireTime) -> str:
     low, high = (_of_day(local) for local in shift.change.local)
-    what = "is skipped" if shift.change.forward else "comes twice"
+    what = "is skipped" if shift.change.forward else "occurs twice"
     ahead = duration(shift.change.at - now)
     return f"{_date(shift)} in {shift.zone}: {low} to {high} {what}, in {ahead}"
 
@@ -51,11 +55,11 @@ def _fate(shift: Shift, touched: Touched) -> str:
     times = first if touched.count == 1 else f"{touched.count} times from {first} to {last}"
     if touched.fixed:
         if shift.change.forward:
-            return f"{times} {_verb(touched, 'is', 'are')} skipped; fires once, at {_after(shift)}"
-        return f"{times} {_verb(touched, 'comes', 'come')} twice; fires the first time only"
+            return f"{times} {_verb(touched, 'is', 'are')} skipped; runs once, at {_after(shift)}"
+        return f"{times} {_verb(touched, 'occurs', 'occur')} twice; runs the first time only"
     if shift.change.forward:
-        return f"{times} {_verb(touched, 'is', 'are')} skipped and not made up for"
-    return f"{times} {_verb(touched, 'comes', 'come')} twice; fires both times"
+        return f"{times} {_verb(touched, 'is', 'are')} skipped and not run later"
+    return f"{times} {_verb(touched, 'occurs', 'occur')} twice; runs both times"
 
 
 def _verb(touched: Touched, one: str, many: str) -> str:

@@ -24,19 +24,20 @@ from torch.taskfile.whole import addresses, whole_file
 
 
 @click.command()
-@click.option("--host", "hosts", metavar="IP", multiple=True, help="Another host's plan; several.")
-@click.option("--all", "every", is_flag=True, help="All hosts that the file names.")
-@click.option("--for", "span", metavar="DURATION", default="24h", show_default=True)
+@click.option("--host", "hosts", metavar="IP", multiple=True, help="Plan this host; repeatable.")
+@click.option("--all", "every", is_flag=True, help="Plan all hosts in the file.")
+@click.option("--for", "span", metavar="DURATION", default="24h", show_default=True,
+              help="Time span to plan, up to 366d.")  # fmt: skip
 @json_option
 @settings_options
 def plan(settings: Settings, hosts: tuple[str, ...], every: bool, span: str, as_json: bool) -> None:
-    """Show what runs where and when: on this host, on others, or on all that the file names.
+    """Show which tasks run where and when: on this host, on others, or on all in the file.
 
-    How often each task starts within a span of up to 366d, the busiest seconds of the next 24 h,
-    what a change of the clocks will do, and tasks that no host owns. Jitter is left aside.
+    Prints how often each task starts, the busiest seconds of the next 24 h, the effect of clock
+    changes (daylight saving time), and tasks that are assigned to no host. Ignores jitter.
     """
     if every and hosts:
-        raise UsageError("--all and --host exclude each other", hint="choose one of them")
+        raise UsageError("--all and --host cannot be combined", hint="use one of them")
     wanted = _span(span, SystemClock().now().wall)
     needed = ("task_file",) if every or hosts else ("task_file", "address")
     file = whole_file(settings := of_running_service(settings, needed=needed))

@@ -90,7 +90,7 @@ def watch(frame: Callable[[], list[str]], *, seconds: float) -> None:
         with Screen() as screen:
             while not last or screen.wait(seconds) not in ("q", "Q"):
                 at = local(clock.now().wall)
-                last = [f"{at:%H:%M:%S}, every {seconds:g} s; q ends", *frame()]
+                last = [f"{at:%H:%M:%S}, every {seconds:g} s; quit: q", *frame()]
                 screen.show(last)
     except KeyboardInterrupt:
         pass

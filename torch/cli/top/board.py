@@ -69,7 +69,7 @@ def _head(seen: Seen) -> list[str]:
     cpu = "-" if host.cpu is None else f"{host.cpu:.0f} %"
     memory = f"{size(host.used)} of {size(host.total)}"
     summary, late = answer["summary"], answer.get("lateness")
-    parts = [count(summary["tasks"], "task"), count(summary["runs"], "live run")]
+    parts = [count(summary["tasks"], "task"), count(summary["runs"], "active run")]
     parts += [f"{summary[each]} {each}" for each in ("failing", "paused") if summary[each]]
     if late:
         parts.append(f"starts at most {late['max_ms']:g} ms late")
@@ -115,7 +115,7 @@ def _runs(seen: Seen, room: int, height: int, colour: bool) -> list[str]:
     live = [(task, run) for task in seen.answer["tasks"] for run in task["runs"]]
     live.sort(key=lambda each: (each[0]["type"] == "daemon", each[1]["started_at"] or "~"))
     if not live:
-        return ["", "nothing runs"]
+        return ["", "no active runs"]
     fits = height - 2 if len(live) <= height - 2 else height - 3
     rows = [(_name(task, room), *_run(task, run, seen)) for task, run in live[: max(fits, 1)]]
     names = ("RUNNING", "RUN", "PID", "AGE", "OF USUAL", "CPU", "MEMORY")
@@ -158,7 +158,7 @@ def _progress(task: Mapping[str, Any], age: float | None, seen: Seen) -> str:
         return f"{count(again, 'restart')} in 24 h" if again else "daemon"
     usual = seen.usual.get(name)
     if age is None or usual is None:
-        return "first success awaited" if usual is None else "-"
+        return "no successful run yet" if usual is None else "-"
     share = age / max(usual, 0.001)
     return f"{bar(share, _BAR)} {_share(share)}"
 

@@ -31,17 +31,18 @@ _DAY = 86_400
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Show it once and end, as into a pipe.")
+@click.option("--once", is_flag=True, help="Print once and exit, as in a pipe.")
 @click.option("-d", "--delay", type=Seconds(), default=2.0, show_default=True, metavar="SECONDS",
-              help="From one look to the next.")  # fmt: skip
+              help="Seconds between refreshes.")  # fmt: skip
 @json_option
 @timeout_option
 @place_options
 def top(settings: Settings, once: bool, delay: float, as_json: bool, timeout: float) -> None:
-    """Show live what runs: age against the usual, processor and memory; q or Ctrl-C ends it.
+    """Show active runs live, with age, CPU and memory. Quit with q or Ctrl-C.
 
-    Troubled tasks stand first, and the next starts last. The usual duration is the median of a
-    task's newest successful runs. In the first look the processor is that since a run's start.
+    Failing tasks come first, the next runs last. OF USUAL compares the age of a run with the
+    typical duration: the median of the task's newest successful runs. CPU is that since the last
+    refresh; at first, that since the start of the run.
     """
     looks = _Top(settings, timeout)
     try:
@@ -94,7 +95,9 @@ class _Top:
         request = {"do": "status", "soonest": _SOONEST}
         answer = ask(self._settings, request, timeout=self._timeout)
         if "summary" not in answer:
-            raise TryAgain("the service is older than this command", hint="torch restart")
+            raise TryAgain(
+                "the service is of an older version than this command", hint="torch restart"
+            )
         zone.adopt_key(answer.get("timezone"))
         now = SystemClock().now()
         pids = {run["pid"] for task in answer["tasks"] for run in task["runs"] if run["pid"]}

@@ -19,10 +19,10 @@ _UNKNOWN = 252
 
 @click.command()
 @click.argument("kind", type=click.Choice(["systemd", "logrotate"]), default="systemd")
-@click.option("--user", "of_user", is_flag=True, help="A unit for this user's own systemd.")
+@click.option("--user", "of_user", is_flag=True, help="Print a unit for systemd --user.")
 @click.option("--systemd", "version", type=click.IntRange(systemd.OLDEST, 999), metavar="VERSION",
-              help="The systemd it is for.  [default: the one of this host]")  # fmt: skip
-@click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Form of the log lines.")
+              help="Version of systemd.  [default: this host's]")  # fmt: skip
+@click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Format of log lines.")
 @settings_options
 def unit(
     settings: Settings, kind: str, of_user: bool, version: int | None, log_format: str | None
@@ -33,7 +33,8 @@ def unit(
     for path in (settings.task_file, settings.state_dir, settings.run_dir, settings.log_dir):
         if not path.isprintable() or set(path) & set("\"'$\\"):
             raise UsageError(
-                f"the path {path!r} cannot stand in a unit", hint="use one without such characters"
+                f"the path {path!r} cannot be written in a unit",
+                hint="use a path without quotes, '$' and '\\\\'",
             )
     if kind == "logrotate":
         click.echo(logrotate.text(settings), nl=False)
