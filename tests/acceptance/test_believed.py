@@ -144,7 +144,8 @@ def test_a_unit_that_only_an_answer_names_is_not_restarted(service, pretend, tmp
     systemctl.chmod(0o755)
     answer = EVERY | {
         "v": 1, "ok": True, "pid": "OWN", "unit": {"name": "precious.service", "user": False},
-        "version": EVERY["version"] | {"file": str(service.file)}, "address_given": False, "accepted": True,
+        "version": EVERY["version"] | {"file": str(service.file)},
+        "address_given": False, "accepted": True,
     }  # fmt: skip
     pretend(1, json.dumps(answer).replace('"OWN"', "OWN"))
     environ = service.environ()
