@@ -30,7 +30,7 @@ def commands() -> dict[str, click.Command]:
 
 def shown(words: str, capsys) -> str:
     assert cli.run([*words.split(), "--help"]) == 0
-    return capsys.readouterr().out
+    return str(capsys.readouterr().out)
 
 
 def part(text: str, heading: str) -> list[str]:
