@@ -270,3 +270,39 @@ def test_doctor_and_a_dry_run_name_who_writes_the_file(service):
     service.start()
     with open(service.file, "a"):
         assert "has it open for writing" in service.error("reload", "--dry-run", code=75)
+
+
+THREE = (
+    BEFORE
+    + """  - {name: second, type: daemon, command: sleep 1000}
+  - {name: third, type: daemon, command: sleep 1000}
+"""
+)
+
+
+def test_a_writer_that_closes_the_file_between_its_pieces_stops_no_task(service):
+    service.start(THREE)
+    text = service.text(THREE)
+    cut = text.index("  - {name: third")
+    until("it is active", lambda: service.json("runs", "third")["runs"])
+    service.file.write_text(text[:cut])
+    found = until("the wait is shown", lambda: waiting(service))
+    assert "the task file lost its end: 1 of 3 tasks is gone" in found["reason"]
+    with open(service.file, "a") as file:
+        file.write(text[cut:])
+    until("nothing is waited for", lambda: not waiting(service))
+    assert len(service.json("runs", "third")["runs"]) == 1
+    assert "event=reload_refused" not in service.log()
+
+
+def test_a_file_that_lost_its_end_is_refused_until_a_person_has_it_loaded(service):
+    service.start(THREE)
+    text = service.text(THREE)
+    service.file.write_text(text[: text.index("  - {name: third")])
+    assert "torch reload" in service.error("reload", code=75)
+    problem = until("status names it", lambda: service.status()["version"]["problem"])
+    assert "1 of 3 tasks is gone, so it may be cut off" in problem
+    assert service.task("third")
+    service.torch("reload")
+    assert {task["name"] for task in service.status()["tasks"]} == {"beat", "second"}
+    assert service.status()["version"]["problem"] is None

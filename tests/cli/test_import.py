@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import pytest
@@ -358,3 +359,64 @@ def test_a_file_whose_name_has_an_equals_sign_is_a_file(tmp_path, monkeypatch, c
     (tmp_path / "a=b").write_text(GOOD)
     assert run(["import", "crontab", "a=b"]) == 0
     assert "hosts" not in capsys.readouterr().out.split("tasks:")[1]
+
+
+# ── what is no file, or too much ──────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("kind", ["crontab", "gotorch", "yacron"])
+def test_a_fifo_and_a_device_are_refused_by_their_kind(kind, tmp_path, capsys):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for path, what in ((str(fifo), "a FIFO"), ("/dev/zero", "a device")):
+        assert run(["import", kind, path]) == 64
+        assert f"{path} is {what}, not a file" in capsys.readouterr().err
+
+
+def test_a_fifo_as_the_crontabs_of_a_host_is_refused(tmp_path, capsys):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    assert run(["import", "crontab", f"10.0.0.1={fifo}"]) == 64
+    assert f"{fifo} is a FIFO, not a file" in capsys.readouterr().err
+
+
+def test_a_pipe_that_a_shell_was_asked_for_is_read(capsys):
+    reading, writing = os.pipe()
+    os.write(writing, GOOD.encode())
+    os.close(writing)
+    try:
+        assert run(["import", "crontab", f"/dev/fd/{reading}"]) == 0
+    finally:
+        os.close(reading)
+    assert "echo one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("kind", "text"), [("crontab", GOOD), ("yacron", "jobs: []\n")])
+def test_a_fifo_in_a_directory_is_named_as_not_read(kind, text, tmp_path, capsys):
+    (tmp_path / "a.yaml").write_text(text)
+    os.mkfifo(tmp_path / "b.yaml")
+    assert run(["import", kind, str(tmp_path)]) == 0
+    said = " ".join(capsys.readouterr().out.replace("#", "").split())
+    assert "b.yaml" in said and "not read" in said and "a FIFO" in said
+
+
+@pytest.mark.parametrize("kind", ["crontab", "yacron"])
+def test_a_directory_with_too_many_files_or_too_much_in_them_is_refused(
+    kind, tmp_path, capsys, monkeypatch
+):
+    for name in ("a.yaml", "b.yaml", "c.yaml"):
+        (tmp_path / name).write_text("# nothing\n" * 50)
+    monkeypatch.setattr(files, "MOST", 2)
+    assert run(["import", kind, str(tmp_path)]) == 64
+    assert f"{tmp_path} has more than 2 files" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setattr(files, "TOTAL", 1000)
+    assert run(["import", kind, str(tmp_path)]) == 64
+    assert "MiB together" in capsys.readouterr().err
+
+
+def test_a_file_of_the_kernel_without_an_end_is_refused(tmp_path, capsys):
+    if not os.access("/proc/kmsg", os.R_OK):
+        pytest.skip("only root may read it")
+    assert run(["import", "crontab", "/proc/kmsg"]) != 0
+    assert "/proc/kmsg" in capsys.readouterr().err

@@ -91,6 +91,11 @@ def test_on_a_terminal_nothing_of_a_task_acts_and_a_name_keeps_its_colour(logs, 
     assert f"\x1b[{module._hue('a')}ma   |\x1b[0m a2-last" in logs("a", "bee")
 
 
+def test_a_grep_that_is_not_utf_8_is_refused_in_a_sentence(logs):
+    said = logs("a", "--grep", "\udcff", code=64)
+    assert "--grep: the pattern is not valid UTF-8" in said and "\\xNN" in said
+
+
 def test_grep_finds_the_newest_lines_that_match(logs):
     assert logs("a", "--grep", "first") == "a0-first\na1-first\na2-first\n"
     assert logs("a", "--grep", "first", "-n", "1") == "a2-first\n"

@@ -92,3 +92,14 @@ def test_a_ctrl_c_of_the_terminal_does_not_reach_the_reader(tmp_path, monkeypatc
     program = "import os, sys\nsys.exit(f'{os.getsid(0) == os.getpid()}')\n"
     answer, _ = answer_to_a_reload(tmp_path, monkeypatch, program)
     assert answer["problems"][0]["message"] == "the reader failed: True"
+
+
+def test_a_zone_file_that_became_a_fifo_is_named_at_once_and_no_reader_is_started(
+    tmp_path, monkeypatch
+):
+    fifo = tmp_path / "zone"
+    os.mkfifo(fifo)
+    monkeypatch.setenv("TZ", f":{fifo}")
+    answer, _ = answer_to_a_reload(tmp_path, monkeypatch, WAITS)
+    (problem,) = answer["problems"]
+    assert f"TZ is ':{fifo}', which is a FIFO, not a time zone file" in problem["message"]

@@ -7,7 +7,7 @@ import pytest
 from torch.clock import rfc3339
 from torch.daemon.save_wait import LIMIT, Settling, problem
 from torch.event import ReloadWaiting
-from torch.taskfile.settling import ENDLESS_FOR, Save
+from torch.taskfile.settling import CUT_FOR, ENDLESS_FOR, PIECES_FOR, Save, marks
 from torch.testing import FakeClock
 
 WHOLE = Save(identity=(1, 7, 100, 50))
@@ -98,3 +98,39 @@ def test_the_problem_names_the_file(settling):
     assert against is not None
     found = problem(against, "/etc/torch/tasks.yaml")
     assert found.file == "/etc/torch/tasks.yaml" and "/etc/torch/tasks.yaml" in found.hint
+
+
+def pieces(*sizes: int) -> list[Save]:
+    """A file of five tasks, and how it looks with only so many of its lines."""
+    lines = [b"- name: %d\n" % number for number in range(5)]
+    return [
+        Save(
+            identity=(1, 7, 100 + at, size * len(lines[0])), tasks=size,
+            lines=marks(b"".join(lines[:size])),
+        )
+        for at, size in enumerate((5, *sizes))
+    ]  # fmt: skip
+
+
+def test_the_first_piece_of_a_file_is_not_taken_and_the_whole_is(settling, clock):
+    whole, first, more, all_of_it = pieces(1, 3, 5)
+    settling.take(whole)
+    for piece in (first, more):
+        assert settling.judge(piece) is not None and settling.waiting() is not None
+        clock.advance(CUT_FOR - 0.1)
+    assert settling.judge(all_of_it) is not None
+    clock.advance(PIECES_FOR)
+    assert settling.judge(all_of_it) is None and settling.waiting() is None
+
+
+def test_a_file_that_lost_its_end_is_taken_when_a_person_asks_after_a_while(settling, clock):
+    whole, first = pieces(1)
+    settling.take(whole)
+    settling.judge(first)
+    assert settling.rehearse(first, is_ours=True) is not None
+    assert settling.judge(first, asked=True) is not None
+    clock.advance(CUT_FOR)
+    refused = settling.judge(first)
+    assert refused is not None and not refused.for_now and settling.waiting() is None
+    assert settling.rehearse(first, is_ours=True) is None
+    assert settling.judge(first, asked=True) is None

@@ -570,3 +570,38 @@ def test_an_anacrontab_is_refused_by_name_with_the_way_out(file, text):
 def test_a_crontab_that_looks_a_little_like_an_anacrontab_is_read():
     assert only(from_crontab("0 5 L * * x\n")).schedule[0].text == "0 5 L * *"
     assert told(from_crontab("1 5 cron.daily x\n0 1 * * * x\n"))[0].startswith("alice.crontab:1:")
+
+
+def test_a_crontab_with_more_lines_than_a_task_file_takes_is_not_read_to_its_end(monkeypatch):
+    asked: list[object] = []
+
+    def refuse_nothing(keys):
+        asked.append(keys)
+        return ""
+
+    monkeypatch.setattr(crontab, "ENTRIES", 20)
+    monkeypatch.setattr(crontab, "refusal", refuse_nothing)
+    data = b"".join(b"0 1 * * * job-%d\n" % number for number in range(500))
+    with pytest.raises(TaskFileError) as refused:
+        crontab.read(data, file="root", host=HOST)
+    assert "more than 20 000 tasks" in refused.value.problems[0].message
+    assert len(asked) == 21
+
+
+def test_empty_comments_are_looked_at_once_each(monkeypatch):
+    looks = 0
+
+    class Text(str):
+        __slots__ = ()
+
+        def strip(self, chars=None):
+            nonlocal looks
+            looks += 1
+            return super().strip(chars)
+
+        def __str__(self):
+            return self
+
+    monkeypatch.setattr("torch.importing.cron_comments.text_of", lambda _: Text(""))
+    crontab.read(b"#\n" * 1000, file="root", host=HOST)
+    assert looks == 1000

@@ -46,7 +46,7 @@ Wanted = Callable[[str], bool]
 @click.argument("targets", nargs=-1, metavar="[TASK|RUN]...", shell_complete=names.tasks_and_runs)
 @click.option("-f", "--follow", is_flag=True,
               help="Follow new output until the run ends or Ctrl-C.")  # fmt: skip
-@click.option("-n", "--lines", type=click.IntRange(0), metavar="N",
+@click.option("-n", "--lines", type=click.IntRange(0, 1_000_000_000), metavar="N",
               help="Maximum number of lines per name, the newest.  "
               "[default: 100; with --since: all]")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Show every task that has output.")
@@ -284,7 +284,11 @@ def _matcher(pattern: str | None) -> Wanted:
     from torch.matching.patterns import BadPattern, Pattern
 
     try:
+        pattern.encode()
         found = Pattern(pattern)
+    except UnicodeEncodeError as error:
+        hint = "write such a byte as \\xNN, or . for any character"
+        raise UsageError("--grep: the pattern is not valid UTF-8", hint=hint) from error
     except BadPattern as error:
         raise UsageError(f"--grep: {error}", hint="quote the pattern for the shell") from error
     return lambda line: found.is_in(line.encode("utf-8", "surrogateescape"))

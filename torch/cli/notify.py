@@ -9,6 +9,7 @@ import click
 from torch.channel import Channel, Way
 from torch.cli import show
 from torch.cli.options import (
+    Seconds,
     in_its_zone,
     json_option,
     of_running_service,
@@ -45,7 +46,7 @@ def list_(settings: Settings, as_json: bool) -> None:
 
 @notify.command()
 @click.argument("channel", metavar="CHANNEL")
-@click.option("--timeout", type=click.FloatRange(0.1, 600), default=30.0, show_default=True,
+@click.option("--timeout", type=Seconds(600), default=30.0, show_default=True,
               metavar="SECONDS", help="Seconds to wait for the delivery.")  # fmt: skip
 @json_option
 @settings_options

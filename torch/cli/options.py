@@ -26,9 +26,12 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only from click 8.4 on
-    """A time to wait: a finite number of seconds, from a tenth to a day."""
+    """A time to wait: a finite number of seconds, from a tenth to a day unless less is said."""
 
     name = "seconds"
+
+    def __init__(self, most: int = 86_400) -> None:
+        self.most = most
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -37,8 +40,8 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic only from c
             seconds = float(str(value))
         except ValueError:
             seconds = math.nan
-        if not 0.1 <= seconds <= 86_400:  # nan is in no range
-            self.fail(f"'{value}' is not a number of seconds from 0.1 to 86400", param, ctx)
+        if not 0.1 <= seconds <= self.most:  # nan is in no range
+            self.fail(f"'{value}' is not a number of seconds from 0.1 to {self.most}", param, ctx)
         return seconds
 
 

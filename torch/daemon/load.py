@@ -103,8 +103,9 @@ class Loader:
         return answer
 
     async def _reload(self, *, patient: bool = False, is_said: bool = True) -> dict[str, Any]:
-        """`patient`: a file that is missing may be in the middle of being replaced, and is waited
-        for. `is_said`: to systemd, which is not told of each look at a file that is saved."""
+        """`patient`: nobody waits for the answer. A file that is missing may be in the middle of
+        being replaced, and is waited for. `is_said`: to systemd, which is not told of each look
+        at a file that is saved."""
         async with self._busy:
             with self._systemd.reloading() if is_said else contextlib.nullcontext():
                 return await self._reload_now(patient=patient)
@@ -114,7 +115,7 @@ class Loader:
             await self._until_there()
         reading, fresh = await self._read()
         is_new = not self._is_in_force(reading)
-        if is_new and (against := self._settling.judge(reading.save)):
+        if is_new and (against := self._settling.judge(reading.save, asked=not patient)):
             if not against.for_now:
                 self._refuse((self._problem_of(against),))
             return self._unchanged((self._problem_of(against),))

@@ -7,8 +7,10 @@ no sense: a file that is refused, with the reason. What is said is torch/taskfil
 from __future__ import annotations
 
 import asyncio
+import os
 
 from torch import zone
+from torch.daemon import zone_file
 from torch.daemon.process import Form, Process, module
 from torch.errors import Problem
 from torch.task import Task
@@ -27,6 +29,8 @@ READER = Form(argv=module("torch.taskfile.reader"), errors=True)
 
 async def read(request: Request, *, blamed: str) -> tuple[Reading, dict[str, Task]]:
     """The reading, and the tasks that are new. `blamed`: the file that a failure is told of."""
+    if why := zone_file.no_file(os.environ):
+        return _failed(blamed, why, hint="put a time zone file there, then: torch reload"), {}
     limit = SHORTEST + extra_time(request.path)
     try:
         process = await Process.start(READER)

@@ -13,7 +13,7 @@ from typing import Any
 from torch.clock import Clock, rfc3339
 from torch.errors import Problem
 from torch.event import Event, ReloadWaiting
-from torch.taskfile.settling import Doubt, Identity, Save, doubt
+from torch.taskfile.settling import CUT_FOR, Doubt, Save, doubt, is_continued
 
 START_LIMIT = 5.0
 """Seconds that a start waits: half of what `torch start` waits for the service."""
@@ -36,23 +36,27 @@ class Settling:
         self._clock = clock
         self._tell = tell
         self._before: Save | None = None  # of the file in force
-        self._seen: Identity | None = None  # as it was last seen
+        self._seen: Save | None = None  # as it was last seen
         self._seen_at = 0.0  # and since when (mono)
+        self._grew = False  # by appends, into what was seen
         self._since: tuple[float, float] | None = None  # mono, wall; None: nothing is waited for
         self._reason = ""
         self._looks = 0
         self._is_overdue = False
 
-    def judge(self, save: Save | None) -> Doubt | None:
+    def judge(self, save: Save | None, *, asked: bool = False) -> Doubt | None:
         """What is against taking the file that was read, None for nothing. The first doubt of a
-        save is told."""
+        save is told. `asked`: a person wants it loaded."""
         if save is None:  # not read at all: that is the reader's problem
             self.settle()
             return None
         now = self._clock.now()
-        if save.identity != self._seen:
-            self._seen, self._seen_at = save.identity, now.mono
-        found = doubt(save, self._before, now.mono - self._seen_at)
+        if self._seen is None or save.identity != self._seen.identity:
+            self._grew = self._seen is not None and _appended(save, self._seen)
+            self._seen_at = now.mono
+        self._seen = save
+        still = now.mono - self._seen_at
+        found = doubt(save, self._before, still, grew=self._grew, asked=asked)
         if found is None or not found.for_now:
             self.settle()
             return found
@@ -64,8 +68,13 @@ class Settling:
 
     def rehearse(self, save: Save | None, *, is_ours: bool) -> Doubt | None:
         """The same of a file that is read to see what it would change, if waiting a while would not
-        help; nothing is told or kept."""
-        return None if save is None else doubt(save, self._before if is_ours else None, inf)
+        help; nothing is told or kept. A file that lost its end passes when `judge` would take it
+        if a person asked."""
+        if save is None:
+            return None
+        seen = self._seen is not None and self._seen.identity == save.identity
+        asked = seen and self._clock.now().mono - self._seen_at >= CUT_FOR
+        return doubt(save, self._before if is_ours else None, inf, asked=asked)
 
     def take(self, save: Save | None) -> None:
         """This file is the one in force."""
@@ -96,6 +105,10 @@ class Settling:
         if self._since is None:
             return None
         return {"since": rfc3339(self._since[1]), "reason": self._reason}
+
+
+def _appended(save: Save, seen: Save) -> bool:
+    return save.identity[:2] == seen.identity[:2] and is_continued(save, seen)
 
 
 def problem(found: Doubt, file: str) -> Problem:

@@ -34,8 +34,9 @@ from torch.importing.cron_entry import Form
 from torch.importing.cron_reviews import notes, of_command
 from torch.importing.crons import Cron
 from torch.importing.draft import Draft, Original, Remark, Value
-from torch.importing.proof import refusal
+from torch.importing.proof import refusal, too_many
 from torch.importing.user_column import Layout
+from torch.taskfile.nodes import ENTRIES
 
 _WORD = re.compile(r"([^ \t]+)[ \t]*(.*)", re.DOTALL)
 _FIELDS = 5
@@ -92,6 +93,7 @@ class _Reader:
         if cron is Cron.SUPERCRONIC:  # they hold for its whole file, wherever they stand
             self._set_all()
         self._above: list[str] = []
+        self._drafts = 0
         for number, line in enumerate(self._lines, 1):
             self._read(number, line)
         self._flush()
@@ -164,11 +166,9 @@ class _Reader:
 
     def _flush(self) -> None:
         lines, self._above = self._above, []
-        while lines and not lines[0].strip():
-            lines = lines[1:]
-        while lines and not lines[-1].strip():
-            lines = lines[:-1]
-        if lines:
+        texts = [at for at, line in enumerate(lines) if line.strip()]
+        if texts:
+            lines = lines[texts[0] : texts[-1] + 1]
             self.original.add(Remark(tuple(map(cron_comments.kept, lines))))
 
     def _read_entry(self, number: int, line: str) -> None:
@@ -179,6 +179,9 @@ class _Reader:
             self._flush()
             self._environment.used()
             self.original.add(draft)
+            self._drafts += 1
+            if self._drafts > ENTRIES:  # the rest would be read for nothing
+                raise too_many(self.original.file)
         else:
             self._above = above
             self._flush()

@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from torch.errors import Problem, TaskFileError
+from torch.errors import TaskFileError
 from torch.importing import naming, yaml_text
 from torch.importing.draft import Draft, Original, Remark, Unmapped, Value
-from torch.importing.proof import group_lines, refusal, task_lines
+from torch.importing.proof import group_lines, refusal, task_lines, too_many, too_much
 from torch.taskfile.nodes import ENTRIES
 from torch.taskfile.parse import parse
-from torch.taskfile.problems import spaced
 
 SCHEMA = "# yaml-language-server: $schema=tasks.schema.json"
 """The line by which editors find the schema, which `torch schema` prints."""
@@ -57,7 +56,7 @@ def compose(
     """
     drafts = [draft for original in originals for draft in original.drafts()]
     if len(drafts) > ENTRIES:
-        raise _too_much(origin, f"more than {spaced(ENTRIES)} tasks")
+        raise too_many(origin)
     names = naming.unique([draft.names for draft in drafts])
     tasks: dict[int, _Task] = {}
     refused: dict[int, str] = {}
@@ -89,15 +88,7 @@ def _prove(text: str, origin: str) -> None:
     try:
         parse(text.encode(), file=origin, host_zone="UTC")
     except TaskFileError as error:
-        raise _too_much(origin, error.problems[0].message) from error
-
-
-def _too_much(origin: str, why: str) -> TaskFileError:
-    problem = Problem(
-        file=origin, line=0, column=0, key="",
-        message=f"the task file would be refused: {why}", hint="import fewer files at a time",
-    )  # fmt: skip
-    return TaskFileError((problem,))
+        raise too_much(origin, error.problems[0].message) from error
 
 
 def _head(origin: str, notes: list[str]) -> list[str]:

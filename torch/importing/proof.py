@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from torch.errors import TaskFileError
+from torch.errors import Problem, TaskFileError
 from torch.importing import yaml_text
 from torch.importing.draft import Value
 from torch.taskfile.keys import TASK_KEYS
+from torch.taskfile.nodes import ENTRIES
 from torch.taskfile.parse import parse
+from torch.taskfile.problems import spaced
 
 _FIRST = ("name", "description", "enabled", "type", "schedule", "timezone", "command")
 _ORDER = {key: at for at, key in enumerate(dict.fromkeys((*_FIRST, *TASK_KEYS)))}
@@ -46,3 +48,17 @@ def refusal(
         problem = error.problems[0]
         return problem.message + (f"; {problem.hint}" if problem.hint else "")
     return ""
+
+
+def too_many(origin: str) -> TaskFileError:
+    """More tasks than a task file may have."""
+    return too_much(origin, f"more than {spaced(ENTRIES)} tasks")
+
+
+def too_much(origin: str, why: str) -> TaskFileError:
+    """What the reader of task files says of the whole; without a place: nobody has that file."""
+    problem = Problem(
+        file=origin, line=0, column=0, key="",
+        message=f"the task file would be refused: {why}", hint="import fewer files at a time",
+    )  # fmt: skip
+    return TaskFileError((problem,))

@@ -13,6 +13,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 from torch import zone
 from torch.errors import Problem, SettingsError, TaskFileError
@@ -22,6 +23,7 @@ from torch.taskfile.open import Missing, read_task_file
 from torch.taskfile.parse import examine
 from torch.taskfile.placement import host_addresses
 from torch.taskfile.reading import FRAME_TASKS, UPGRADED, Reading, Request, pack, shape
+from torch.taskfile.settling import marks
 
 
 def read(request: Request) -> Iterator[bytes]:
@@ -44,10 +46,11 @@ def read(request: Request) -> Iterator[bytes]:
     except SettingsError as error:  # TZ names a file that is gone
         yield pack(Reading(problems=(_elsewhere(request.path, error),), refused=True))
         return
+    save = replace(opened.save, lines=marks(opened.data))
     file = examine(opened.data, file=request.path, host_zone=host_zone.key, only_for=addresses)
     problems = opened.warnings + judge(file, None)
     if any(not problem.warning for problem in problems):
-        yield pack(Reading(problems=problems, refused=True, hash=file.hash, save=opened.save))
+        yield pack(Reading(problems=problems, refused=True, hash=file.hash, save=save))
         return
     fresh = [task for task in file.tasks if request.known.get(task.name) != task.digest]
     yield pack(
@@ -61,7 +64,7 @@ def read(request: Request) -> Iterator[bytes]:
             channels=file.channels,
             zone=host_zone,
             frames=-(-len(fresh) // FRAME_TASKS),
-            save=opened.save,
+            save=replace(save, tasks=file.total),
         )
     )
     for start in range(0, len(fresh), FRAME_TASKS):

@@ -72,13 +72,15 @@ def read(paths: Sequence[str], options: CrontabOptions, *, alone: bool = True) -
 
 def _read(found: Collected, options: CrontabOptions, cron: Cron) -> list[Original]:
     host = _copied(found.passwd) if found.passwd else Host(users=_users(), home=_home)
-    return [
-        crontab.read(
-            files.read(name), file=name, host=host, column=options.column,
-            owner=options.user or owner, cron=cron,
-        )
-        for name, owner in found.crontabs
-    ]  # fmt: skip
+    originals, total = [], 0
+    for name, owner in found.crontabs:
+        data = files.read(name)
+        files.within(total := total + len(data))
+        originals.append(crontab.read(
+            data, file=name, host=host, column=options.column, owner=options.user or owner,
+            cron=cron,
+        ))  # fmt: skip
+    return originals
 
 
 def has_passwd(path: str) -> bool:
@@ -125,6 +127,8 @@ def _flat(folder: str, names: list[str], found: Collected, *, owned: bool = Fals
     for name in names:
         path = os.path.join(folder, name)
         if not os.path.isfile(path) or name == ".placeholder":
+            if what := files.kind(path):
+                found.notes.append(f"{path} was not read: it is {what}.")
             continue
         if name == "anacrontab":
             found.notes.append(_anacron(path))

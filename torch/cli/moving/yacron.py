@@ -19,7 +19,9 @@ def read(paths: Sequence[str]) -> list[Original]:
     for path in paths:
         skipped: list[str] = []
         names = _directory(path, skipped) if path != "-" and os.path.isdir(path) else [path]
-        read = yacron_tree.read([(name, files.read(name)) for name in names], _load)
+        found = [(name, files.read(name)) for name in names]
+        files.within(sum(len(data) for _, data in found))
+        read = yacron_tree.read(found, _load)
         read = read or [Original(path)]
         if skipped:
             read[0].note(
@@ -35,7 +37,9 @@ def _directory(path: str, skipped: list[str]) -> list[str]:
     found = []
     for name in files.listed(path):
         base, ending = os.path.splitext(name)
-        if base[0] in "_." or ending not in _ENDINGS:
+        if what := files.kind(os.path.join(path, name)):
+            skipped.append(f"{name} ({what})")
+        elif base[0] in "_." or ending not in _ENDINGS:
             skipped.append(name)
         else:
             found.append(os.path.join(path, name))
