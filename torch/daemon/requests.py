@@ -22,6 +22,7 @@ from torch.daemon.loop import Loop
 from torch.errors import TryAgain, UsageError
 from torch.event import (
     Event,
+    FireSkipped,
     HistoryFailed,
     HistoryRecovered,
     RunEnded,
@@ -107,6 +108,9 @@ class Requests:
             self._end(event.run.id, (event.ending, event.usage))
         elif isinstance(event, RunNotStarted):
             ending = Ending(outcome=Outcome.FAILED, reason=event.reason)
+            self._end(event.run.id, (ending, None))
+        elif isinstance(event, FireSkipped):  # stopped before it began
+            ending = Ending(outcome=Outcome.SKIPPED, reason=event.reason)
             self._end(event.run.id, (ending, None))
 
     def _end(self, run_id: str, ending: End) -> None:
