@@ -95,8 +95,8 @@ def test_a_run_that_was_said_to_have_started_and_never_began_has_no_start_on_rec
 
 def test_a_run_that_is_stopped_before_it_began_is_skipped_and_no_failure_is_told():
     world = World(cron("a"))
-    world.clock.advance(60)
-    world.send(Woke())
+    world.behave("a", lasts=None, term_lasts=None)
+    world.pass_(60)
     world.send(KillAsked(run_ids=("r1",)))
     world.send(NotStarted(run_id="r1", reason="it was stopped before its instant"))
     assert world.outcomes("a") == ["skipped"]
