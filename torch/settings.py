@@ -170,8 +170,17 @@ def _absolute(path: str) -> str:
     if "\0" in path:
         raise SettingsError("a path may not contain a NUL character")
     try:
-        return os.path.abspath(path)
+        whole = os.path.abspath(path)
     except FileNotFoundError as error:
         raise SettingsError(
             "the current directory is gone", hint="cd to one that is there, or name whole paths"
         ) from error
+    try:
+        whole.encode()
+    except UnicodeEncodeError as error:  # the log, the history and JSON could not name it
+        shown = os.fsencode(whole).decode("utf-8", "backslashreplace")
+        raise SettingsError(
+            f"the path '{shown}' is not UTF-8",
+            hint="rename it, or use another with --state-dir, --run-dir, --log-dir or -f",
+        ) from error
+    return whole
