@@ -57,6 +57,12 @@ class Settings:
         return f"{self.state_dir}/torch.lock"
 
     @property
+    def restart_lock(self) -> str:
+        """Held by `torch restart`: while one is between two services, another one would find none
+        and start it with other settings."""
+        return f"{self.run_dir}/restart.lock"
+
+    @property
     def pid_file(self) -> str:
         return f"{self.run_dir}/torch.pid"
 

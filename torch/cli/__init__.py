@@ -25,7 +25,7 @@ from torch.nearest import nearest
 COMMANDS = {
     "start": ("service", "Start the service and wait until it is ready."),
     "stop": ("service", "Stop the service and all active runs."),
-    "restart": ("service", "Restart the service; active runs continue."),
+    "restart": ("restart", "Restart the service; active runs continue."),
     "reload": ("service", "Reload the task file."),
     "status": ("status", "Show the service, its task file and its tasks."),
     "top": ("top.command", "Show active runs live, with CPU and memory."),

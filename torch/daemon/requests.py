@@ -177,7 +177,7 @@ class Requests:
         """What commands need to read the task file as this service does, and to start its like."""
         mine = self._loader.settings
         known = {"file": mine.task_file, "settings": mine.as_dict(), "timezone": zone.current().key}
-        return known | self._address_as_json()
+        return known | {"tz": os.environ.get("TZ")} | self._address_as_json()
 
     def _address_as_json(self) -> dict[str, Any]:
         given = self._loader.settings.address is not None
