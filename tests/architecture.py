@@ -102,7 +102,7 @@ PROCESS_CALLS = re.compile(
 )
 EXCEPTIONS = {
     # `torch stop` returns when the service is gone; a pidfd is the one way to wait for a stranger.
-    ("torch/cli/service.py", "os.pidfd_open"),
+    ("torch/cli/lifecycle.py", "os.pidfd_open"),
     # `torch diff` reads an older task file from git's objects; only git can read them all.
     ("torch/cli/diff/revision.py", "subprocess"),
 }

@@ -100,7 +100,7 @@ def test_an_import_that_points_the_wrong_way_is_found(path, source):
         ("torch/schedule/admission.py", "def f(live):\n    live.reserve(1)"),
         ("torch/schedule/expression.py", "from croniter import croniter"),
         ("torch/clock.py", "import time\nfrom datetime import datetime\ndatetime.now()"),
-        ("torch/cli/service.py", "import os\nos.pidfd_open(1)"),
+        ("torch/cli/lifecycle.py", "import os\nos.pidfd_open(1)"),
         ("torch/cli/diff/revision.py", "import subprocess"),
         ("torch/planning/x.py", "from torch.taskfile.placement import owns"),
         ("torch/cli/x.py", "import os\nos.environ['A']\nopen('x')"),

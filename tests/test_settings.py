@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -63,3 +64,11 @@ def test_settings_go_through_json_whole():
 def test_an_ipv4_mapped_address_is_the_ipv4_address_in_it(address):
     assert resolve({"HOME": "/home/a"}, uid=1000, address=address).address == "10.0.0.1"
     assert resolved(TORCH_ADDRESS=address).address == "10.0.0.1"
+
+
+@pytest.mark.parametrize("name", ["task_file", "state_dir", "run_dir", "log_dir"])
+def test_a_path_that_is_not_utf8_is_refused_and_shown_safely(name):
+    with pytest.raises(SettingsError) as refused:
+        resolve({}, uid=0, **{name: os.fsdecode(b"/tmp/x/\xff\xfe")})
+    assert refused.value.message == r"the path '/tmp/x/\xff\xfe' is not UTF-8"
+    assert "--state-dir" in refused.value.hint

@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     TASK_FILE = 65
     UNREACHABLE = 69
     FAULT = 70  # a fault of torch's own
+    OUTPUT = 74  # what was asked for is known, and cannot be written
     TRY_AGAIN = 75
     NOT_PERMITTED = 77
     SETTINGS = 78
@@ -44,6 +45,7 @@ MEANING = {
     ExitCode.TASK_FILE: "the task file or an expression has errors",
     ExitCode.UNREACHABLE: "the service does not answer",
     ExitCode.FAULT: "internal error in torch; the trace is in torch.log",
+    ExitCode.OUTPUT: "standard output cannot be written",
     ExitCode.TRY_AGAIN: "not possible now, try again: lock held, no free slot, or timeout",
     ExitCode.NOT_PERMITTED: "permission denied",
     ExitCode.SETTINGS: "configuration error: a setting, a directory or the host is not usable",

@@ -57,6 +57,12 @@ class Settings:
         return f"{self.state_dir}/torch.lock"
 
     @property
+    def restart_lock(self) -> str:
+        """Held by `torch restart`: while one is between two services, another one would find none
+        and start it with other settings."""
+        return f"{self.run_dir}/restart.lock"
+
+    @property
     def pid_file(self) -> str:
         return f"{self.run_dir}/torch.pid"
 
@@ -170,8 +176,17 @@ def _absolute(path: str) -> str:
     if "\0" in path:
         raise SettingsError("a path may not contain a NUL character")
     try:
-        return os.path.abspath(path)
+        whole = os.path.abspath(path)
     except FileNotFoundError as error:
         raise SettingsError(
             "the current directory is gone", hint="cd to one that is there, or name whole paths"
         ) from error
+    try:
+        whole.encode()
+    except UnicodeEncodeError as error:  # the log, the history and JSON could not name it
+        shown = os.fsencode(whole).decode("utf-8", "backslashreplace")
+        raise SettingsError(
+            f"the path '{shown}' is not UTF-8",
+            hint="rename it, or use another with --state-dir, --run-dir, --log-dir or -f",
+        ) from error
+    return whole

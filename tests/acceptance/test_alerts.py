@@ -73,7 +73,7 @@ def test_exactly_the_messages_that_are_promised_arrive_by_webhook_mail_and_comma
     assert kinds(http, "talk") == ["matched"]
     until("both mails of both", lambda: len(smtp.subjects()) == 3)
     assert sorted(subject.split(" on ")[0] for subject in smtp.subjects()) == [
-        "flaky fails", "flaky works again", "loop works again",
+        "flaky is failing", "flaky works again", "loop works again",
     ]  # fmt: skip
     until("two events by command", lambda: len(service.lines("events")) == 2)
     failing = next(m for m in http.messages() if m["kind"] == "failing")
@@ -140,7 +140,7 @@ def test_since_when_a_channel_fails_outlives_kill_9_and_restart(service, http):
     assert hook() == (problem, since)
     service.torch("restart")
     assert hook() == (problem, since)
-    assert "channel hook fails since" in service.torch("status")
+    assert "channel hook has been failing since" in service.torch("status")
 
 
 def test_kill_9_loses_no_message_and_tells_none_of_them_anew(service, http):

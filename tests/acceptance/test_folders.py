@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -69,3 +72,19 @@ def _put(path) -> bool:
         shutil.rmtree(path, ignore_errors=True)
         return False
     return True
+
+
+@pytest.mark.parametrize("option", [b"--state-dir", b"--run-dir", b"--log-dir", b"-f"])
+def test_a_service_does_not_start_in_a_directory_whose_name_is_not_utf8(service, option):
+    bad = os.fsencode(service.folder) + b"/\xff\xfe"
+    service.write(TASKS.replace("VIA", "pipe"))
+    words = service.options("start")
+    done = subprocess.run(
+        [sys.executable, "-m", "torch", "start", *words, option, bad],
+        capture_output=True, text=True, timeout=60, check=False, env=service.environ(),
+    )  # fmt: skip
+    assert done.returncode == 78, done.stderr
+    assert r"\xff\xfe' is not UTF-8" in done.stderr
+    assert "rename it, or use another with --state-dir" in done.stderr
+    assert not service.pid
+    assert not os.path.exists(bad)

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.acceptance.test_believed import STRANGER, as_root
+from tests.faults.disks import mounted
 from tests.service import ADDRESS, Service, alive
 from torch.client.asking import ask
 from torch.daemon.rehearsal import rehearse
@@ -205,3 +206,182 @@ def test_directories_that_this_user_cannot_write_to(plain):
     finally:
         os.seteuid(0)
     assert not (plain.folder / "new").exists()
+
+
+# ── nothing is lost between the two services ──────────────────────────────────────────────
+
+STAGED = """
+import os, signal, sys
+from torch.cli import lifecycle, run
+from torch.daemon import launch
+from torch.errors import TryAgain
+stop, start = lifecycle.stop_service, launch.in_background
+def killed(*args, **keys):
+    kept = stop(*args, **keys)
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+    return kept
+def held(*args, **keys):
+    kept = stop(*args, **keys)
+    print("stopped", flush=True)
+    sys.stdin.readline()
+    return kept
+def fails_once(*args, **keys):
+    launch.in_background = start
+    raise TryAgain("no memory for it", hint="free memory")
+def fails_for_the_new_one(settings, *args, **keys):
+    if settings.address == "10.77.0.9":
+        raise TryAgain("no memory for it", hint="free memory")
+    return start(settings, *args, **keys)
+how = sys.argv[1]
+if how in ("killed", "held"):
+    lifecycle.stop_service = globals()[how]
+else:
+    launch.in_background = globals()[how]
+sys.exit(run(["restart", *sys.argv[2:]]))
+"""
+"""A restart to which something happens between the two services."""
+
+
+def staged(service, how: str, *args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", STAGED, how, "--state-dir", str(service.state), *args],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=service.environ(),
+    )  # fmt: skip
+
+
+def is_as_before(service, pid: int) -> None:
+    """Another service with the same settings, and the same run."""
+    status = service.status()
+    assert status["pid"] != pid and status["ready"]
+    assert (status["address"], status["version"]["file"]) == (ADDRESS, str(service.file))
+    assert len(service.lines("pids")) == 1
+
+
+def test_a_signal_between_the_two_services_is_heard_after_the_new_one_is_ready(plain):
+    pid = plain.pid
+    said, _ = staged(plain, "killed").communicate(timeout=60)
+    is_as_before(plain, pid)
+    assert f"torch is ready, pid {plain.pid}" in said
+
+
+def test_one_restart_follows_another_and_neither_takes_other_settings(plain):
+    pid = plain.pid
+    with staged(plain, "held") as first:
+        assert first.stdout is not None and first.stdout.readline() == "stopped\n"
+        said = plain.error("restart", "--timeout", "0.3", code=75)
+        assert "another torch restart is in progress" in said and "--timeout" in said
+        assert plain.pid == 0
+        second = subprocess.Popen(
+            [sys.executable, "-m", "torch", "restart", "--state-dir", str(plain.state)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=plain.environ(),
+        )  # fmt: skip
+        _, wrong = first.communicate("go on\n", timeout=60)
+        assert first.returncode == 0, wrong
+    _, wrong = second.communicate(timeout=60)
+    assert second.returncode == 0, wrong
+    is_as_before(plain, pid)
+
+
+def test_the_lock_of_restarts_is_opened_as_carefully_as_that_of_the_service(plain):
+    victim = plain.folder / "victim"
+    victim.write_text("")
+    (plain.state / "restart.lock").symlink_to(victim)
+    assert "restart.lock cannot be opened" in refused(plain, code=78)
+    (plain.state / "restart.lock").unlink()
+    (plain.state / "restart.lock").touch(mode=0o600)
+    (plain.state / "restart.lock").chmod(0o666)
+    assert "other users can write to" in refused(plain, code=78)
+
+
+def test_a_service_that_does_not_start_is_started_once_more(plain):
+    pid = plain.pid
+    process = staged(plain, "fails_once")
+    said, wrong = process.communicate(timeout=60)
+    assert process.returncode == 0, wrong
+    assert "no memory for it" in wrong and "trying once more" in wrong
+    is_as_before(plain, pid)
+    assert f"pid {plain.pid}" in said
+
+
+def test_if_only_the_old_settings_start_a_service_that_is_said_and_no_success(plain):
+    pid = plain.pid
+    process = staged(plain, "fails_for_the_new_one", "--address", OTHER)
+    _, wrong = process.communicate(timeout=60)
+    assert process.returncode == 75, wrong
+    assert "the service runs again with its old settings" in wrong
+    is_as_before(plain, pid)
+
+
+@pytest.mark.parametrize(("limit", "said"), [("-n 20", "open files"), ("-f 1", "bytes")])
+def test_a_limit_under_which_no_service_starts(plain, limit, said):
+    pid = plain.pid
+    done = subprocess.run(
+        ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", sys.executable, "-m", "torch", "restart",
+         "--state-dir", str(plain.state)],
+        capture_output=True, text=True, check=False, env=plain.environ(),
+    )  # fmt: skip
+    assert done.returncode == 78, done.stderr
+    assert said in done.stderr and "ulimit" in done.stderr
+    assert plain.pid == pid and plain.status()["ready"]
+
+
+@as_root
+def test_a_disk_without_room(service):
+    with mounted(service.folder / "disk", "4m") as disk:
+        disk.chmod(0o700)
+        service.state = disk / "state"
+        service.write(FLEET)
+        service.torch("start", "--log-dir", str(service.folder / "log"))
+        service.wait_lines("pids", 1)
+        pid = service.pid
+        service.options = lambda *_: ["--state-dir", str(service.state)]
+        with pytest.raises(OSError, match="space"), open(disk / "filler", "wb", 0) as file:
+            while True:
+                file.write(bytes(4096))
+        error = service.error("restart", code=78)
+        assert "No space left on device" in error and "free disk space" in error
+        assert service.pid == pid and alive(pid)
+        assert not [*service.state.glob("restart-check*")]
+        (disk / "filler").unlink()
+        service.torch("restart")
+        service.torch("stop", "--now")
+
+
+# ── the time zone ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("caller", ["Nowhere/X", "America/Lima", None])
+def test_the_zone_is_that_of_the_running_service(service, caller):
+    service.write(FLEET)
+    plain = service.environ()
+    service.environ = lambda: plain | {"TZ": "Asia/Tokyo"}
+    service.torch("start")
+    service.wait_lines("pids", 1)
+    plain.pop("TZ", None)
+    service.environ = lambda: plain | ({"TZ": caller} if caller else {})
+    service.torch("restart")
+    service.torch("restart")
+    service.environ = lambda: plain
+    assert service.status()["timezone"] == "Asia/Tokyo"
+
+
+def test_a_service_without_tz_gets_none_by_a_restart(plain):
+    environ = plain.environ()
+    environ.pop("TZ", None)
+    plain.environ = lambda: environ
+    restarted(plain)
+    before = plain.status()["timezone"]
+    restarted(plain, TZ="Asia/Tokyo" if before != "Asia/Tokyo" else "America/Lima")
+    assert plain.status()["timezone"] == before
+
+
+def test_a_start_with_a_tz_that_means_nothing_is_an_error_of_settings(service):
+    service.write(FLEET)
+    environ = service.environ() | {"TZ": "Nowhere/X"}
+    service.environ = lambda: environ
+    for command in ("start", "restart"):
+        assert "TZ is 'Nowhere/X'" in service.error(command, code=78)
+    environ.pop("TZ")
+    assert service.pid == 0

@@ -101,7 +101,7 @@ def test_a_file_that_is_open_for_writing_is_waited_for_and_then_taken_whole(serv
         ask(service)
         found = until("the wait is shown", lambda: waiting(service))
         assert f"process {writer.pid} (" in found["reason"]
-        assert "is not loaded yet, since" in service.torch("status")
+        assert "has not been loaded since" in service.torch("status")
         seen = len(service.lines("beat"))
         service.wait_lines("beat", seen + 4)  # longer than any pause between two looks here
         writer.write(text[cut:])

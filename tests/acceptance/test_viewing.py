@@ -133,7 +133,7 @@ def test_explain_says_that_a_file_is_not_used_while_the_service_answers(service)
     other.write_text(service.text(TASKS))
     mine, service.file = service.file, other
     try:
-        assert "-f is not used" in service.finished("explain", "later").stderr
+        assert "-f is ignored" in service.finished("explain", "later").stderr
     finally:
         service.file = mine
     assert service.finished("explain", "later").stderr == ""
@@ -167,5 +167,5 @@ def test_after_a_kill_9_status_and_stop_say_what_lives_on(service):
 
     until("what lives on is told", told)
     message = service.error("stop", code=3)
-    assert "the next service takes over:" in message and "busy" in message
+    assert "the next service adopts them:" in message and "busy" in message
     assert f"torch start --state-dir {service.state}" in message

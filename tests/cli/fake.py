@@ -57,7 +57,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "file": {
         "file": "/etc/torch/tasks.yaml", "address": "10.0.0.1", "address_given": True,
-        "settings": resolve({}, uid=0, address="10.0.0.1").as_dict(),
+        "tz": "Asia/Tokyo", "settings": resolve({}, uid=0, address="10.0.0.1").as_dict(),
     },
     "reload": {
         "accepted": True, "problems": [PROBLEM], "added": ["a"], "removed": [], "changed": [],

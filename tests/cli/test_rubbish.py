@@ -110,7 +110,7 @@ def test_rubbish_is_a_sentence_and_exit_code_69(ask, tmp_path, name, rubbish):
 def test_one_that_never_ends_its_answer_is_left_when_time_is_over(
     ask, tmp_path, monkeypatch, name, every
 ):
-    monkeypatch.setattr("torch.cli.service.PATIENCE", 0.2)
+    monkeypatch.setattr("torch.cli.lifecycle.PATIENCE", 0.2)
     with fake.Fake(tmp_path, lambda connection, _: fake.until_left(connection, every=every)):
         code, error = ask(name, *(["--timeout", "0.2"] if ASKING[name][0] in TIMED else []))
     assert code == 69, error

@@ -8,14 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.history.rows import pragma
 from torch.clock import SystemClock
 from torch.daemon.loop import Loop
 from torch.daemon.recorder import Recorder
 from torch.event import Event, RunEnded, ServiceStopping
 from torch.history import query
-from torch.history.store import Store
-from torch.schedule.commands import Start
-from torch.schedule.messages import Ended, Loaded, RunAsked, Started, StopAsked, StopMode
+from torch.history.store import HistoryError, Store
+from torch.schedule.commands import Refuse, Start
+from torch.schedule.messages import (
+    Ended,
+    Loaded,
+    PauseAsked,
+    ResumeAsked,
+    RunAsked,
+    Started,
+    StopAsked,
+    StopMode,
+)
+from torch.schedule.record import Paused
 from torch.schedule.scheduler import Scheduler
 from torch.testing import cron
 
@@ -45,6 +56,10 @@ class Desk:
 
     def ended(self, run_id: str) -> Ended:
         return Ended(run_id=run_id, exit_code=0, at=self.clock.now().wall, reason="")
+
+    def paused(self) -> Paused | None:
+        view = self.loop.scheduler.snapshot().task("a")
+        return None if view is None else view.paused
 
     def states(self) -> dict[str, object]:
         return {row.id: row.as_json()["state"] for row in query.runs(self.store.path)}
@@ -94,3 +109,99 @@ def test_a_service_that_lost_its_directory_stops_its_runs_before_anything_is_sta
     (told,) = [event for event in desk.told if isinstance(event, ServiceStopping)]
     assert told.reason == "the lock was removed"
     assert desk.loop.scheduler.stopping
+
+
+def test_a_pause_that_the_history_cannot_take_is_refused_and_the_task_not_paused(path):
+    async def scenario() -> None:
+        desk = Desk(path)
+        await desk.loop.ask(Loaded(tasks=(cron("a"),), version="v"))
+        pragma(desk.store, "query_only = 1")
+        assert_unrecorded(await desk.loop.ask(PauseAsked(task="a")))
+        assert desk.paused() is None
+        pragma(desk.store, "query_only = 0")
+        assert not refusals(await desk.loop.ask(PauseAsked(task="a")))
+        assert desk.paused() is not None
+        pragma(desk.store, "query_only = 1")
+        assert_unrecorded(await desk.loop.ask(ResumeAsked(task="a")))
+        assert_unrecorded(await desk.loop.ask(PauseAsked(task="a", until=2e10)))
+        pause = desk.paused()
+        assert pause is not None
+        assert pause.until is None
+        pragma(desk.store, "query_only = 0")
+        desk.loop.close()
+        desk.store.close()
+        assert list(found_paused(path)) == ["a"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_pause_or_resume_is_taken_back_if_only_its_own_record_fails(paused, path, monkeypatch):
+    """The disk was writable a moment before."""
+    asked = ResumeAsked(task="a") if paused else PauseAsked(task="a")
+
+    async def scenario() -> None:
+        desk = Desk(path)
+        await desk.loop.ask(Loaded(tasks=(cron("a"),), version="v"))
+        if paused:
+            await desk.loop.ask(PauseAsked(task="a"))
+        commit = desk.store.commit
+
+        def only_beats(records, **keys):
+            if any(record.facts for record in records):
+                raise HistoryError("database or disk is full")
+            return commit(records, **keys)
+
+        monkeypatch.setattr(desk.store, "commit", only_beats)
+        assert_unrecorded(await desk.loop.ask(asked))
+        assert (desk.paused() is not None) is paused
+        monkeypatch.setattr(desk.store, "commit", commit)
+        desk.loop.close()
+        desk.store.close()
+        assert bool(found_paused(path)) is paused
+
+    asyncio.run(scenario())
+
+
+def test_several_requests_that_cannot_be_recorded_are_taken_back_in_reverse(path, monkeypatch):
+    async def scenario() -> None:
+        desk = Desk(path)
+        await desk.loop.ask(Loaded(tasks=(cron("a"),), version="v"))
+        commit = desk.store.commit
+
+        def only_beats(records, **keys):
+            if any(record.facts for record in records):
+                raise HistoryError("database or disk is full")
+            return commit(records, **keys)
+
+        monkeypatch.setattr(desk.store, "commit", only_beats)
+        requests = (PauseAsked(task="a"), ResumeAsked(task="a"), PauseAsked(task="a"))
+        for said in await asyncio.gather(*(desk.loop.ask(each) for each in requests)):
+            assert_unrecorded(said)
+        assert desk.paused() is None
+        monkeypatch.setattr(desk.store, "commit", commit)
+        desk.loop.close()
+        desk.store.close()
+        assert not found_paused(path)
+
+    asyncio.run(scenario())
+
+
+def refusals(commands):
+    return [command for command in commands if isinstance(command, Refuse)]
+
+
+def assert_unrecorded(commands) -> None:
+    (refusal,) = refusals(commands)
+    assert refusal.for_now, "exit code 75"
+    assert refusal.reason.startswith("the history could not be written: ")
+    assert "nothing was changed" in refusal.hint
+
+
+def found_paused(path):
+    """What the next service would find."""
+    store = Store(path)
+    try:
+        return store.paused()
+    finally:
+        store.close()

@@ -196,7 +196,7 @@ def test_it_ends_when_nothing_is_needed_for_a_while_and_comes_back_when_it_is(
         await stage.until(lambda: stage.owner.taken)
         await stage.time.go(PACE.linger)
         await stage.until(lambda: not stage.pids())
-        assert stage.owner.taken == [1, "the end"]
+        await stage.until(lambda: stage.owner.taken == [1, "the end"])
         await stage.until(lambda: len(asyncio.all_tasks()) == 1)
         stage.want(2)
         await stage.until(lambda: stage.owner.taken[2:] == [2])

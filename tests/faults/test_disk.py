@@ -121,3 +121,18 @@ def _goes_on(service: Patient, pid: int) -> list[dict[str, Any]]:
 def _missed_with_the_reason(rows: list[dict[str, Any]], reason: str) -> bool:
     missed = [row["reason"] for row in rows if row["outcome"] == "missed"]
     return any("could not be written" in text and reason in text for text in missed)
+
+
+def test_a_pause_on_a_full_disk_is_refused_with_the_reason_and_a_restart_finds_the_task_so(small):
+    small.start(TASKS)
+    small.wait_begun("beat", 1)
+    small.torch("pause", "slow")
+    filler = fill(small.state)
+    _nothing_starts(small, 1)
+    for words in (("pause", "beat"), ("resume", "slow")):
+        assert "the history could not be written" in small.error(*words, code=75)
+    assert (small.task("beat")["paused"], bool(small.task("slow")["paused"])) == (None, True)
+    small.kill()
+    filler.unlink()
+    small.start()
+    assert (small.task("beat")["paused"], bool(small.task("slow")["paused"])) == (None, True)

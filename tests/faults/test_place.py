@@ -101,4 +101,4 @@ def test_what_a_cleaner_removed_from_the_run_directory_is_made_again_within_a_mi
     made = {path.name for path in run_dir.iterdir()}
     assert made == {"torch.lock", "torch.pid", "torch.sock"}
     assert "event=place_restored" in service.log()
-    assert "running already" in service.error("start", code=75)
+    assert "already running" in service.error("start", code=75)

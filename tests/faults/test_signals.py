@@ -37,7 +37,7 @@ def test_of_two_starts_at_once_exactly_one_lives_and_the_other_names_it(service,
         assert codes == [0, 75], said
         pid = service.pid
         assert f"torch is ready, pid {pid}\n" in [out for out, _ in said], said
-        assert any(f"running already, pid {pid}\n" in err for _, err in said), said
+        assert any(f"already running, pid {pid}\n" in err for _, err in said), said
         until("one lives", partial(_lives_alone, service, pid))
         service.kill()
 

@@ -67,7 +67,7 @@ def test_cron_tz_moves_the_times_where_the_cron_looks_at_it():
     cronies = from_crontab(text, cron=Cron.CRONIE)
     assert only(cronies).timezone == "Asia/Tokyo"
     assert dict(only(cronies).env) == {"TZ": "America/Lima"}
-    assert "in cronie the schedules below it are in this zone; so they are here" in reviews(cronies)
+    assert "cronie reads the times under it in this zone, and so does Torch" in reviews(cronies)
     debians = from_crontab(text)
     assert only(debians).timezone == only(from_crontab("0 1 * * * x\n")).timezone
     assert dict(only(debians).env) == {"CRON_TZ": "Asia/Tokyo", "TZ": "America/Lima"}

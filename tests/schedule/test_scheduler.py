@@ -93,6 +93,17 @@ def test_a_run_that_was_said_to_have_started_and_never_began_has_no_start_on_rec
     assert (row.outcome, row.started_at, row.pid) == (Outcome.FAILED, None, None)
 
 
+def test_a_run_that_is_stopped_before_it_began_is_skipped_and_no_failure_is_told():
+    world = World(cron("a"))
+    world.behave("a", lasts=None, term_lasts=None)
+    world.pass_(60)
+    world.send(KillAsked(run_ids=("r1",)))
+    world.send(NotStarted(run_id="r1", reason="it was stopped before its instant"))
+    assert world.outcomes("a") == ["skipped"]
+    assert [skipped.run.id for skipped in world.told(FireSkipped)] == ["r1"]
+    assert world.told(RunNotStarted) == []
+
+
 def test_the_entry_is_the_first_command_of_an_answer():
     world = World(cron("a"), cron("b"))
     world.clock.advance(60)

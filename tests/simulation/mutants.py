@@ -157,7 +157,7 @@ def a_new_service_forgets_what_people_were_told(patch):
 
 
 def a_new_service_forgets_what_is_owed(patch):
-    patch.setattr(Outbox, "inherit", lambda self, owed: None)
+    patch.setattr(Outbox, "inherit", lambda self, owed, unsent: None)
 
 
 def what_was_sent_is_not_taken_off_the_list(patch):

@@ -8,11 +8,12 @@ its socket and reads the history; never reaches into the service's live objects.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -24,7 +25,7 @@ from torch.nearest import nearest
 COMMANDS = {
     "start": ("service", "Start the service and wait until it is ready."),
     "stop": ("service", "Stop the service and all active runs."),
-    "restart": ("service", "Restart the service; active runs continue."),
+    "restart": ("restart", "Restart the service; active runs continue."),
     "reload": ("service", "Reload the task file."),
     "status": ("status", "Show the service, its task file and its tasks."),
     "top": ("top.command", "Show active runs live, with CPU and memory."),
@@ -62,6 +63,9 @@ GROUPS = {
 
 COMPLETE = "_TORCH_COMPLETE"
 """The variable in which a shell says that it wants words completed, and how."""
+
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
+"""How a write to a standard output ends that does not take it."""
 
 _ATTRIBUTES = {"next": "next_", "import": "import_"}  # where the name is Python's
 
@@ -124,7 +128,7 @@ def torch() -> None:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Runs one command; returns its exit code."""
+    """Runs one command; returns its exit code. That is the same if stderr cannot be written."""
     clean.fill_standard()  # closed by the caller (>&-)
     clean.hear_children()
     if COMPLETE in os.environ:
@@ -134,10 +138,12 @@ def run(argv: Sequence[str]) -> int:
         sys.stdout.flush()
         return int(code or 0)
     except click.UsageError as error:
-        error.show()
+        with _perhaps_unsaid():
+            error.show()
         return ExitCode.USAGE
     except click.ClickException as error:
-        error.show()
+        with _perhaps_unsaid():
+            error.show()
         return ExitCode.FOUND
     except (click.Abort, KeyboardInterrupt):
         return 130  # as a shell names an end by SIGINT
@@ -145,21 +151,26 @@ def run(argv: Sequence[str]) -> int:
         from torch.cli import show
         from torch.report.errors import describe
 
-        show.complaint(describe(error))
+        with _perhaps_unsaid():
+            show.complaint(describe(error))
         return int(error.exit_code)
     except BrokenPipeError:
         _hush()
         return 0
     except UnicodeError:
-        click.echo("torch: an argument is not valid UTF-8", err=True)
+        _say("torch: an argument is not valid UTF-8")
         return ExitCode.USAGE
     except PermissionError as error:  # a file of another user, where no sentence of its own fits
-        click.echo(f"torch: {error.filename or error}: permission denied", err=True)
-        click.echo("  run this as the service's user or root", err=True)
+        _say(f"torch: {error.filename or error}: permission denied")
+        _say("  run this as the service's user or root")
         return ExitCode.NOT_PERMITTED
-    except OSError as error:  # writing what was asked for failed: a full disk behind stdout
-        _hush()
-        click.echo(f"torch: {error}", err=True)
+    except OSError as error:
+        if error.filename is None and error.errno in _UNWRITABLE:  # of no file of ours
+            _hush()
+            _say(f"torch: standard output cannot be written: {error.strerror or error}")
+            _say("  free space on its disk, or write to another")
+            return ExitCode.OUTPUT
+        _say(f"torch: {error}")
         return ExitCode.SETTINGS
 
 
@@ -169,6 +180,18 @@ def _complete(argv: Sequence[str]) -> int:
     with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit, Exception):
         torch.main(args=list(argv), prog_name="torch", complete_var=COMPLETE)
     return 0
+
+
+def _say(line: str) -> None:
+    with _perhaps_unsaid():
+        click.echo(line, err=True)
+
+
+@contextlib.contextmanager
+def _perhaps_unsaid() -> Iterator[None]:
+    """A complaint that stderr does not take changes no exit code."""
+    with contextlib.suppress(OSError):
+        yield
 
 
 def _hush() -> None:

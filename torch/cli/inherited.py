@@ -1,15 +1,15 @@
 """The settings of a service that takes the place of a running one, for `torch restart`.
 
 Owns that a restart changes nothing but what is named: what the running service was started with
-(its file, address, directories, log format, limits of its history) holds for the next one too,
-unless an option or a variable of this command says otherwise.
+(its file, address, directories, log format, limits of its history, time zone) holds for the next
+one too, unless an option or a variable of this command says otherwise; TZ always.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import click
@@ -52,3 +52,24 @@ def inherited(settings: Settings, answer: Mapping[str, Any]) -> Settings:
 def _is_named(option: str, variable: str) -> bool:
     params = click.get_current_context().params
     return bool(params.get(option) or os.environ.get(variable))
+
+
+def as_it_was(settings: Settings, answer: Mapping[str, Any]) -> Settings:
+    """All settings of the running service, whatever this command names. What an older version does
+    not say is as here."""
+    said = answer.get("settings")
+    if said is None:
+        return replace(settings, task_file=answer["file"], address=address_of(answer))
+    known = {field.name for field in fields(Settings)}
+    kept = {key: value for key, value in said.items() if key in known}
+    return replace(settings, **kept)
+
+
+def environment(answer: Mapping[str, Any]) -> dict[str, str]:
+    """The variables of the new service: those of this command, with the TZ that the running service
+    was started with, since all schedules without `timezone` depend on it."""
+    environ = dict(os.environ)
+    if "tz" not in answer:  # a service of an older version does not say it
+        return environ
+    environ.pop("TZ", None)
+    return environ if answer["tz"] is None else {**environ, "TZ": answer["tz"]}

@@ -60,7 +60,7 @@ PAGES = {
         ("restart", "restart -f /etc/torch/new.yaml"),
         (ExitCode.USAGE, ExitCode.TASK_FILE, ExitCode.UNREACHABLE, ExitCode.FAULT,
          ExitCode.NOT_PERMITTED, ExitCode.SETTINGS),
-        {ExitCode.TRY_AGAIN: "a time limit passed, for the check, the stop or the start"},
+        {ExitCode.TRY_AGAIN: "a time limit passed, or another restart is in progress"},
     ),
     "reload": Page(
         ("reload", "reload --dry-run"), (*_OF_SERVICE, ExitCode.TASK_FILE),

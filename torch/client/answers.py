@@ -45,6 +45,11 @@ def word(value: Any) -> None:
         raise Wrong
 
 
+def line(value: Any) -> None:
+    if type(value) is not str or not value.isprintable():
+        raise Wrong
+
+
 def path(value: Any) -> None:
     if type(value) is not str or not value.startswith("/") or "\0" in value:
         raise Wrong
@@ -189,7 +194,8 @@ _ANSWERS: dict[str, Check] = {
     "names": record(tasks=many(word)),
     "next": record(schedule=many(_expression), times=many(instant), quiet=text),
     "file": record(
-        {"address": address, "address_given": flag, "settings": _settings}, file=path
+        {"address": address, "address_given": flag, "settings": _settings, "tz": maybe(line)},
+        file=path,
     ),
     "reload": record(
         {"runs": many(record(task=word, becomes=word, reason=text))},

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from torch.daemon.proof import peer_of
-from torch.errors import NotPermitted, SettingsError, TorchError, UsageError
+from torch.errors import Fault, NotPermitted, SettingsError, TorchError, UsageError
 
 LINE_LIMIT = 64 * 1024
 Answerer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -128,6 +128,10 @@ class Control:
             return _refusal(UsageError("a request must be one line of JSON"))
         except TorchError as error:
             return _refusal(error)
+        except Exception as error:  # noqa: BLE001  # the asker must hear of it, as the log does
+            loop = asyncio.get_running_loop()
+            loop.call_exception_handler({"message": "a request failed", "exception": error})
+            return _refusal(Fault("internal error in torch", hint="see torch.log"))
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -5,13 +5,14 @@ Owns the service's command line and the wait for its readiness. Used by `torch s
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 from torch.clock import Clock
@@ -49,7 +50,7 @@ def in_foreground(settings: Settings, *, log_file: bool = False) -> NoReturn:
     clean.fill_standard()
     sys.stdout.flush()
     argv = _argv(settings, ready_fd=None, log_file=log_file)
-    environ = _clean_environ()
+    environ = _clean_environ(os.environ)
     if init.is_init():
         os.environ.clear()
         os.environ.update(environ)
@@ -58,22 +59,30 @@ def in_foreground(settings: Settings, *, log_file: bool = False) -> NoReturn:
     os.execve(argv[0], argv, environ)  # noqa: S606  # our own interpreter
 
 
-def in_background(settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None) -> int:
+def in_background(
+    settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None, *,
+    environ: Mapping[str, str] = os.environ,
+) -> int:  # fmt: skip
     """Starts a service and waits until it is ready; returns its pid. Raises why it is not.
     `look` is called again and again meanwhile."""
     limit = START_LIMIT + extra_time(settings.task_file)
-    text, ended, starter = _begin(settings, clock, look, limit=limit)
+    text, ended, starter = _begin(settings, clock, look, limit=limit, environ=environ)
     if starter.poll() is None:
         starter.returncode = 0  # it lives on or detaches by itself; nobody waits for it here
     return _understand(text, ended, settings, limit)
 
 
-def rehearse(settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None) -> None:
+def rehearse(
+    settings: Settings, clock: Clock, look: Callable[[], None] = lambda: None, *,
+    environ: Mapping[str, str] = os.environ,
+) -> None:  # fmt: skip
     """Raises why a service with these settings would not start, as far as that can be known while
     another still runs; changes nothing. It is a process of its own, as the service would be: what
     the new one cannot import is found too."""
     limit = REHEARSAL_LIMIT + extra_time(settings.task_file)
-    text, ended, checking = _begin(settings, clock, look, limit=limit, rehearsal=True)
+    text, ended, checking = _begin(
+        settings, clock, look, limit=limit, environ=environ, rehearsal=True
+    )
     if not ended and checking.poll() is None and not text:
         checking.kill()
         checking.wait()
@@ -85,14 +94,25 @@ def rehearse(settings: Settings, clock: Clock, look: Callable[[], None] = lambda
     _understand(text, ended, settings, limit)
 
 
+@contextlib.contextmanager
+def unended() -> Iterator[None]:
+    """A signal to this command, or the end of its terminal, is heard afterwards: while no service
+    runs, this command alone knows how to start it."""
+    mask = signals.block()
+    try:
+        yield
+    finally:
+        signals.restore(mask)
+
+
 def _begin(
     settings: Settings, clock: Clock, look: Callable[[], None], *, limit: float,
-    rehearsal: bool = False,
+    environ: Mapping[str, str], rehearsal: bool = False,
 ) -> tuple[str, bool, subprocess.Popen[bytes]]:  # fmt: skip
     """What the new process says (see `_read`), and the process."""
     clean.fill_standard()  # the pipe must not become the service's standard output
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    environ = _clean_environ()
+    environ = _clean_environ(environ)
     mask = signals.block()  # inherited: a signal to the newborn waits until it can listen
     try:
         starter = subprocess.Popen(
@@ -110,12 +130,12 @@ def _begin(
     return text, ended, starter
 
 
-def _clean_environ() -> dict[str, str]:
+def _clean_environ(environ: Mapping[str, str]) -> dict[str, str]:
     """For the service. Started inside a task, it must not be taken for a process of that run at
     any instant; so our own mark goes too, which it would inherit."""
     clean.hear_children()
     clean.unmark()
-    return clean.unmarked(os.environ)
+    return clean.unmarked(environ)
 
 
 def _argv(

@@ -1,7 +1,8 @@
 """The lock that says "a service lives here", and the pid file, which is for people.
 
-Owns torch.lock and torch.pid. The lock is a flock: the kernel drops it with the process, so
-a stale file never matters. It is never unlinked: a second service must lock the same inode.
+Owns torch.lock and torch.pid, and restart.lock, by which one restart follows another. The lock is a
+flock: the kernel drops it with the process, so a stale file never matters. It is never unlinked: a
+second service must lock the same inode.
 A held lock is certain. The pid in the file is only a claim, and is used only with a proof.
 """
 
@@ -29,15 +30,7 @@ def take(path: str, *, pause: Callable[[float], None]) -> int:
 
     Raises TryAgain naming the holder, SettingsError or NotPermitted where the file cannot be.
     """
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | _CAREFULLY, 0o600)
-    except PermissionError as error:
-        raise NotPermitted(
-            f"{path} cannot be opened: {error.strerror}",
-            hint="run as its owner, or choose another --state-dir",
-        ) from error
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be opened: {error.strerror}") from error
+    fd = _opened(path)
     try:
         _check(path, fd)
         for last in (*[False] * (_TRIES - 1), True):
@@ -63,12 +56,58 @@ def take(path: str, *, pause: Callable[[float], None]) -> int:
     return fd
 
 
-def _check(path: str, fd: int) -> None:
-    """What lies there already must be a file of ours, and others must not write to it."""
+@contextlib.contextmanager
+def alone(path: str, *, beside: str, pause: Callable[[], bool]) -> Iterator[bool]:
+    """Nobody else is in here meanwhile. Gives whether somebody was, and was waited for. `beside`:
+    the lock of the service; where none ever was, nothing is made, and nobody is kept out. `pause`
+    waits a little, and says whether to go on waiting. Raises TryAgain if not, SettingsError and
+    NotPermitted."""
+    folder = os.path.dirname(path)
+    folders.refuse_planted(folder)
+    if not os.path.lexists(beside):
+        yield False
+        return
+    fd, waited = _opened(path), False
+    try:
+        owner = os.stat(folder).st_uid
+        _check(path, fd, owner)
+        if os.geteuid() == 0 and os.fstat(fd).st_uid != owner:
+            os.fchown(fd, owner, -1)  # root made it, and the owner must be able to open it too
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waited = True
+                if not pause():
+                    raise TryAgain(
+                        "another torch restart is in progress",
+                        hint="wait until it has ended, or set a longer --timeout",
+                    ) from None
+        yield waited
+    finally:
+        os.close(fd)
+
+
+def _opened(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | _CAREFULLY, 0o600)
+    except PermissionError as error:
+        raise NotPermitted(
+            f"{path} cannot be opened: {error.strerror}",
+            hint="run as its owner, or choose another --state-dir",
+        ) from error
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be opened: {error.strerror}") from error
+
+
+def _check(path: str, fd: int, *others: int) -> None:
+    """What lies there already must be a file of ours, or of `others`, and nobody else must write
+    to it."""
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
         raise SettingsError(f"{path} is not a regular file", hint=f"remove it: rm {path}")
-    if found.st_uid not in (0, os.geteuid()):
+    if found.st_uid not in (0, os.geteuid(), *others):
         raise SettingsError(
             f"{path} belongs to another user (uid {found.st_uid})", hint=f"remove it: rm {path}"
         )

@@ -10,20 +10,32 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from torch.clock import Clock
+from torch.daemon import promises
 from torch.daemon.recorder import RETRY, Recorder, Written
+from torch.daemon.start_queue import failed_start
 from torch.daemon.supervisor import Supervisor
 from torch.event import Event
 from torch.linux import CLOCK_BOOTTIME, CLOCK_REALTIME, Timer
 from torch.schedule.commands import Command, Leave, ReadFile, Refuse, Send, Start, Stop, Tell, Watch
-from torch.schedule.messages import HistoryReset, Message, StopAsked, Unrecorded, Woke
-from torch.schedule.record import Record
+from torch.schedule.messages import (
+    HistoryReset,
+    Message,
+    PauseAsked,
+    ResumeAsked,
+    StopAsked,
+    Unrecorded,
+    Woke,
+)
+from torch.schedule.record import Paused, Record
 from torch.schedule.scheduler import Scheduler
 
 _C = TypeVar("_C", Send, Watch, ReadFile)
+_Answer = asyncio.Future[tuple[Command, ...]]
+_Heard = tuple[Message, _Answer | None]
 
 BEAT = 60.0
 """Seconds between two signs of life in the history, which say how long a service lived that was
@@ -43,7 +55,7 @@ class Loop:
         self._tell = tell
         self._supervisor: Supervisor | None = None
         self._beside: dict[type[Command], Callable[[Any], None]] = {}
-        self._inbox: deque[tuple[Message, asyncio.Future[tuple[Command, ...]] | None]] = deque()
+        self._inbox: deque[_Heard] = deque()
         self._draining = False
         self._retry: asyncio.TimerHandle | None = None
         self._failing = False
@@ -75,7 +87,7 @@ class Loop:
 
     async def ask(self, message: Message) -> tuple[Command, ...]:
         """Posts a message; returns what the core answered, once that is performed."""
-        answer: asyncio.Future[tuple[Command, ...]] = asyncio.get_running_loop().create_future()
+        answer: _Answer = asyncio.get_running_loop().create_future()
         self._enqueue(message, answer)
         return await answer
 
@@ -109,9 +121,7 @@ class Loop:
             asyncio.get_running_loop().remove_reader(timer.fd)
             timer.close()
 
-    def _enqueue(
-        self, message: Message, answer: asyncio.Future[tuple[Command, ...]] | None
-    ) -> None:
+    def _enqueue(self, message: Message, answer: _Answer | None) -> None:
         if self._closed:
             if answer is not None:
                 answer.cancel()
@@ -130,28 +140,56 @@ class Loop:
             return
         self._end_if_lost()
         self._draining = False
-        answers = []
+        answers: list[tuple[_Answer | None, tuple[Command, ...]]] = []
         records: list[Record] = []
         acts: list[Command] = []
         # Time comes last: a run that has ended by now is not told that its timeout is over.
         heard = sorted(self._inbox, key=lambda each: isinstance(each[0], Woke))
         self._inbox.clear()
+        unwritable = self._try(heard)
+        undo: list[tuple[int, Message]] = []  # of a promise: its answer's place, what takes it back
         for message, answer in heard:
+            promised = answer is not None and promises.is_promise(message)
+            if promised and unwritable:
+                answers.append((answer, promises.unrecorded(unwritable)))
+                continue
+            before = self._pause_of(message) if promised else None
             commands = self.scheduler.handle(message, self._clock.now())
+            if promised and (undoes := promises.undoing(message, before, commands)):
+                undo.append((len(answers), undoes))
             records += [c for c in commands if isinstance(c, Record)]
             acts += [c for c in commands if not isinstance(c, Record)]
             answers.append((answer, commands))
         written = self._recorder.write(records, self._clock.now())
         self._follow(written)
+        for place, back in reversed(undo) if written.failed else ():
+            answers[place] = (answers[place][0], promises.unrecorded(written.failed))
+            self.post(back)
         for act in acts:
             try:
                 self._perform(act, written.refused)
             except Exception as error:  # noqa: BLE001  # a fault of ours must not stop the others
                 self._fault(error)
+                if isinstance(act, Start):  # else its slot would never be free again
+                    self.post(failed_start(act.run.id, error))
         for answer, commands in answers:
             if answer is not None and not answer.done():
                 answer.set_result(_answered(commands, written))
         self._set_timers()
+
+    def _try(self, heard: Sequence[_Heard]) -> str:
+        """Why the history cannot be written, found out before the core hears of what must be in it
+        to be true; '' if it can, or nothing of that kind was asked."""
+        if not any(answer is not None and promises.is_promise(m) for m, answer in heard):
+            return ""
+        written = self._recorder.write([Record()], self._clock.now())
+        self._follow(written)
+        return written.failed
+
+    def _pause_of(self, message: Message) -> Paused | None:
+        task = message.task if isinstance(message, PauseAsked | ResumeAsked) else ""
+        view = self.scheduler.snapshot().task(task)
+        return None if view is None else view.paused
 
     def _fault(self, error: Exception) -> None:
         loop = asyncio.get_running_loop()

@@ -2,18 +2,22 @@
 
 Owns the checks, in the order in which `service.serve` would meet the same conditions. It runs in
 the process that the service would have, with the same settings, user and environment, so that
-what holds here holds for the start. Invariant: nothing is made, written, locked or signalled; the
-lock and the socket are not looked at, since the service that is to be replaced has them.
+what holds here holds for the start. Invariant: nothing is left, locked or signalled: the file that
+is written to see whether there is room has no name. The lock and the socket are not looked at,
+since the service that is to be replaced has them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import resource
 import stat
 import subprocess
 import sys
 
+from torch import zone
 from torch.daemon import folders
 from torch.errors import Fault, NotPermitted, SettingsError, TaskFileError, TryAgain
 from torch.history.reader import refuse_newer
@@ -25,9 +29,21 @@ LIMIT = 60.0
 """Seconds that reading a small task file may take here."""
 
 
+ROOM = 1 << 16
+"""Bytes that must fit on the disk of the service's own files."""
+
+DESCRIPTORS = 32
+"""Open files of a service that runs nothing, and some for its tasks."""
+
+
 def rehearse(settings: Settings) -> None:
     """Raises the error that a service with these settings would end with."""
+    zone.current()
     folders.refuse_unfit(settings)
+    _refuse_few_descriptors()
+    _refuse_small_files(settings)
+    for folder in dict.fromkeys((settings.state_dir, settings.run_dir)):
+        _refuse_full(folder)
     _refuse_unwritable(settings.log, "the log")
     refuse_newer(settings.history)
     _refuse_unwritable(settings.history, "the history")
@@ -39,6 +55,56 @@ def rehearse(settings: Settings) -> None:
         )
     if reading.refused:
         raise TaskFileError(reading.problems)
+
+
+def _refuse_few_descriptors() -> None:
+    """The start would raise the limit as far as it may, and so did we."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < DESCRIPTORS:
+        raise SettingsError(
+            f"a process may have only {most} open files here; the service needs {DESCRIPTORS}",
+            hint="raise the limit: ulimit -n 1024",
+        )
+
+
+def _refuse_small_files(settings: Settings) -> None:
+    """A file that is there already must not be longer than one may be."""
+    most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if most == resource.RLIM_INFINITY:
+        return
+    for path in (settings.history, settings.log):
+        size = 0
+        with contextlib.suppress(OSError):
+            size = os.stat(path).st_size
+        if most < size + ROOM:
+            raise SettingsError(
+                f"a file may have only {most} bytes here; {path} has {size}",
+                hint="raise the limit: ulimit -f unlimited",
+            )
+
+
+def _refuse_full(folder: str) -> None:
+    """There must be room for what a start writes: its journal, its pid, the history."""
+    if not os.path.isdir(folder):
+        return
+    path = f"{folder}/restart-check.{os.getpid()}"
+    try:
+        fd = os.open(
+            path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+        )
+        try:
+            os.unlink(path)
+            rest = bytes(ROOM)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise SettingsError(
+            f"{folder} cannot be written: {error.strerror}",
+            hint="free disk space; to see how much there is: df " + folder,
+        ) from error
 
 
 def _refuse_unwritable(path: str, what: str) -> None:

@@ -19,9 +19,11 @@ from torch.clock import Clock, rfc3339
 from torch.daemon import status
 from torch.daemon.load import Loader
 from torch.daemon.loop import Loop
+from torch.daemon.request_fields import OLDER, require_valid
 from torch.errors import TryAgain, UsageError
 from torch.event import (
     Event,
+    FireSkipped,
     HistoryFailed,
     HistoryRecovered,
     RunEnded,
@@ -46,7 +48,6 @@ from torch.schedule.snapshot import Snapshot, TaskView
 _LONGEST = 400 * 86_400  # seconds; more than the longest duration there is
 End = tuple[Ending, Usage | None]
 _MODES = {"drain": StopMode.DRAIN, "now": StopMode.NOW, "keep": StopMode.KEEP}
-_OLDER = "the service may be older than this command; run: torch restart"
 
 
 class Requests:
@@ -88,10 +89,7 @@ class Requests:
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Raises TorchError for what cannot be met."""
-        do = self._known.get(str(request.get("do")))
-        if do is None:
-            raise UsageError(f"unknown request '{request.get('do')}'", hint=_OLDER)
-        return await do(request)
+        return await self._known[require_valid(request)](request)
 
     def hear(self, event: Event) -> None:
         """Whoever waits for a run's end is told; trouble is kept for whoever asks."""
@@ -107,6 +105,9 @@ class Requests:
             self._end(event.run.id, (event.ending, event.usage))
         elif isinstance(event, RunNotStarted):
             ending = Ending(outcome=Outcome.FAILED, reason=event.reason)
+            self._end(event.run.id, (ending, None))
+        elif isinstance(event, FireSkipped):  # stopped before it began
+            ending = Ending(outcome=Outcome.SKIPPED, reason=event.reason)
             self._end(event.run.id, (ending, None))
 
     def _end(self, run_id: str, ending: End) -> None:
@@ -160,7 +161,7 @@ class Requests:
 
     async def _task(self, request: dict[str, Any]) -> dict[str, Any]:
         """One task as `status` shows it, without the others."""
-        name = str(request.get("task"))
+        name = request["task"]
         found = status.of_task(self._view(name), self._clock.now())
         return {"task": found, "version": self._loader.version()} | self._address_as_json()
 
@@ -169,15 +170,14 @@ class Requests:
 
     async def _next(self, request: dict[str, Any]) -> dict[str, Any]:
         """The next fire times of one task, at most `status.MOST_TIMES`."""
-        name, count = str(request.get("task")), request.get("count")
-        most = count if isinstance(count, int) else 1
+        name, most = request["task"], request.get("count") or 1
         return status.upcoming(self._view(name), self._clock.now(), most)
 
     async def _file(self, _: dict[str, Any]) -> dict[str, Any]:
         """What commands need to read the task file as this service does, and to start its like."""
         mine = self._loader.settings
         known = {"file": mine.task_file, "settings": mine.as_dict(), "timezone": zone.current().key}
-        return known | self._address_as_json()
+        return known | {"tz": os.environ.get("TZ")} | self._address_as_json()
 
     def _address_as_json(self) -> dict[str, Any]:
         given = self._loader.settings.address is not None
@@ -188,23 +188,20 @@ class Requests:
     async def _reload(self, request: dict[str, Any]) -> dict[str, Any]:
         if not request.get("dry_run"):
             return await self._loader.reload()
-        file = request.get("file")
-        if file is not None and not os.path.isabs(str(file)):
-            raise UsageError("the path of a file must be absolute")
-        return await self._loader.rehearse(None if file is None else str(file))
+        return await self._loader.rehearse(request.get("file"))
 
     async def _stop(self, request: dict[str, Any]) -> dict[str, Any]:
         live = [run for view in self._snapshot().tasks() for run in view.runs]
-        mode = _MODES.get(str(request.get("mode")))
+        mode = _MODES.get(request["mode"])
         if mode is None:
-            raise UsageError("the mode of a stop must be 'drain', 'now' or 'keep'", hint=_OLDER)
+            raise UsageError("the mode of a stop must be 'drain', 'now' or 'keep'", hint=OLDER)
         self._loop.post(StopAsked(mode=mode, reason="torch stop"))
         grace = max((run.task.grace for run in live), default=0.0)
         kept = len(live) if mode is StopMode.KEEP else 0
         return {"pid": os.getpid(), "runs": len(live) - kept, "kept": kept, "grace": grace}
 
     async def _run(self, request: dict[str, Any]) -> dict[str, Any]:
-        task = str(request.get("task"))
+        task = request["task"]
         self._view(task)
         commands = await self._ask(RunAsked(task=task))
         run = next(command.run for command in commands if isinstance(command, Start))
@@ -221,7 +218,7 @@ class Requests:
         return _end_as_json(await ended)
 
     async def _kill(self, request: dict[str, Any]) -> dict[str, Any]:
-        target = str(request.get("target"))
+        target = request["target"]
         snapshot = self._snapshot()
         view = snapshot.task(target)
         runs = [run.run.id for run in view.runs] if view is not None else []
@@ -235,7 +232,7 @@ class Requests:
 
     async def _pause(self, request: dict[str, Any]) -> dict[str, Any]:
         """A cron task's runs go on; those of a daemon task are stopped."""
-        task, until = str(request.get("task")), request.get("until")
+        task, until = request["task"], request.get("until")
         self._view(task)
         if until is not None and not _is_ahead(until, self._clock.now().wall):
             raise UsageError("the end of a pause must be in the future", hint="example: --for 1h")
@@ -247,7 +244,7 @@ class Requests:
         return {"task": task, "paused": paused, "running": running, "stopped": stopped}
 
     async def _resume(self, request: dict[str, Any]) -> dict[str, Any]:
-        task = str(request.get("task"))
+        task = request["task"]
         self._view(task)
         commands = await self._ask(ResumeAsked(task=task))
         told = [command.event for command in commands if isinstance(command, Tell)]
@@ -287,5 +284,5 @@ def _end_as_json(end: End) -> dict[str, Any]:
     }
 
 
-def _is_ahead(until: object, wall: float) -> bool:
-    return isinstance(until, int | float) and wall < until < wall + _LONGEST
+def _is_ahead(until: float, wall: float) -> bool:
+    return wall < until < wall + _LONGEST

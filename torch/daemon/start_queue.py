@@ -15,6 +15,7 @@ from torch.daemon.link import Link
 from torch.daemon.order import NotYet, OrderError, Orders
 from torch.daemon.output import Outputs
 from torch.daemon.reapers import Reapers
+from torch.reaper.wire import MOST, Order
 from torch.schedule.commands import Start
 from torch.schedule.messages import Message, NotStarted
 
@@ -74,41 +75,43 @@ class Ordering:
         if ours is None:  # it was killed; the next one is there in a moment
             asyncio.get_running_loop().call_later(_AGAIN, self._pump)
             return
-        self._orders.renew()
-        until = self._clock.now().mono + SLICE
-        while self._pending:
-            for _ in range(min(TOGETHER, len(self._pending))):
-                self._order(self._pending.popleft(), ours)
-            ours.flush()
-            if self._clock.now().mono >= until:
-                break
-        self._pumping = bool(self._pending)
-        if self._pumping:
-            asyncio.get_running_loop().call_soon(self._pump)
+        try:
+            self._orders.renew()
+            until = self._clock.now().mono + SLICE
+            while self._pending:
+                for _ in range(min(TOGETHER, len(self._pending))):
+                    self._order(self._pending.popleft(), ours)
+                ours.flush()
+                if self._clock.now().mono >= until:
+                    break
+        finally:  # also after a fault: what is still in the queue is ordered, and what is to come
+            self._pumping = bool(self._pending)
+            if self._pumping:
+                asyncio.get_running_loop().call_soon(self._pump)
 
     def _order(self, start: Start, ours: Link) -> None:
+        """Whatever goes wrong here ends in NotStarted: a run without it would keep its slot, and
+        the service could not end."""
         run, task, now = start.run, start.task, self._clock.now()
         # By the monotonic clock from here: a step of the wall clock strands nobody.
         ahead = 0.0 if start.at is None else min(start.at - now.wall, LONGEST_WAIT)
         at = now.mono + ahead if ahead > 0 else 0.0
         try:
             order = self._orders.make(run, task, at=at, output=self._outputs.path(run))
+            frame = _packed(order)
+            self._children[run.id] = Child(run=run, task=task, start=start, link=ours)
+            ours.send_packed(frame)
         except NotYet as error:
             if self._look_again(start, now.mono):
                 return
             self._post(NotStarted(run_id=run.id, reason=str(error)))
             return
         except OrderError as error:
-            self._later.pop(run.id, None)
             self._post(NotStarted(run_id=run.id, reason=str(error)))
-            return
         except Exception as error:  # noqa: BLE001  # one that fails must not stop the others
-            reason = f"internal error in torch: {error!r}"
-            self._post(NotStarted(run_id=run.id, reason=reason, of_host=True))
-            return
+            self._children.pop(run.id, None)
+            self._post(failed_start(run.id, error))
         self._later.pop(run.id, None)
-        self._children[run.id] = Child(run=run, task=task, start=start, link=ours)
-        ours.send_packed(order.pack())
 
     def _look_again(self, start: Start, now: float) -> bool:
         """Whether the start waits a moment longer for what it needs."""
@@ -119,3 +122,19 @@ class Ordering:
         handle = asyncio.get_running_loop().call_later(_LOOK, self.add, start)
         self._later[start.run.id] = since, handle
         return True
+
+
+def failed_start(run_id: str, error: Exception) -> NotStarted:
+    """What becomes of a run whose start met a fault of ours."""
+    # Not its repr: that of a UnicodeError quotes the text that it is about, perhaps a secret.
+    reason = f"internal error in torch: {type(error).__name__}: {error}"
+    safe = reason.encode("utf-8", "backslashreplace").decode()
+    return NotStarted(run_id=run_id, reason=safe, of_host=True)
+
+
+def _packed(order: Order) -> bytes:
+    """Raises OrderError."""
+    frame = order.pack()
+    if len(frame) > MOST:  # the reaper would hang up, and all its runs be without it
+        raise OrderError(f"its command and environment are larger than {MOST >> 20} MiB together")
+    return frame

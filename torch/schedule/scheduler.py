@@ -18,12 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 from torch.clock import FireTime, Now
-from torch.event import (
-    FireSkipped,
-    HistoryFailed,
-    ProcessesSurvived,
-    RunNotStarted,
-)
+from torch.event import FireSkipped, HistoryFailed, ProcessesSurvived, RunNotStarted
 from torch.run import Ending, Outcome, Trigger
 from torch.schedule.admission import Admission
 from torch.schedule.alerting import Alerts
@@ -221,10 +216,11 @@ class Scheduler:
             live.of_host = message.of_host
             if live.fate is None:
                 fate = Ending(outcome=Outcome.FAILED, reason=message.reason)
-            else:  # stopped before it began: it never became a run
+                answer.tell(RunNotStarted(run=live.run, reason=fate.reason))
+            else:  # stopped before it began: it never became a run, and nothing failed
                 fate = Ending(outcome=Outcome.SKIPPED, reason=live.fate.reason)
+                answer.tell(FireSkipped(run=live.run, reason=fate.reason))
             answer.ended(live.run, at=now.wall, ending=fate, never_began=True)
-            answer.tell(RunNotStarted(run=live.run, reason=fate.reason))
             self._after(live, fate, now.wall, now, answer)
         else:
             self._waiting.unwait(message.run_id)

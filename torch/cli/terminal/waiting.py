@@ -6,6 +6,7 @@ stays quiet. It is wiped away at the end. Nothing is imported for it that a quic
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -39,8 +40,7 @@ class Waiting:
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
         if self._shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            _write("\r\x1b[K")
 
     def _look(self) -> None:
         seconds = SystemClock().now().mono - self._began
@@ -50,7 +50,12 @@ class Waiting:
         self._count += 1
         wheel = _WHEEL[self._count % len(_WHEEL)]
         line = f"{wheel} {self._text(seconds)}"[: _columns() - 1]
-        sys.stderr.write(f"\r{line}\x1b[K")
+        _write(f"\r{line}\x1b[K")
+
+
+def _write(text: str) -> None:
+    with contextlib.suppress(OSError):  # a terminal that is gone: what is waited for goes on
+        sys.stderr.write(text)
         sys.stderr.flush()
 
 
