@@ -21,7 +21,9 @@ def wait_for(receiver: HttpReceiver, task: str, *wanted: str) -> None:
 
 def wait_told(service, channel: str, count: int) -> None:
     """The service has heard that the channel took so many."""
-    until(f"{channel} took {count}", lambda: service.log().count(f'msg="told {channel}:') >= count)
+    until(
+        f"{channel} took {count}", lambda: service.log().count(f'msg="notified {channel}:') >= count
+    )
 
 
 ALL = """

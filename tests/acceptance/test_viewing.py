@@ -93,6 +93,7 @@ def test_top_shows_what_the_process_tree_of_a_run_uses(service):
 def test_top_is_drawn_until_a_key_and_leaves_the_terminal_as_it_was(service, key):
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests may ignore it
         os.environ.update(service.environ(), COLUMNS="80", LINES="24", TERM="xterm")
         arguments = ["top", "-d", "60", *service.options("top")]
         os.execv(sys.executable, [sys.executable, "-m", "torch", *arguments])

@@ -337,7 +337,7 @@ def test_a_directory_of_one_hosts_crontabs_is_read_the_same_without_an_address(t
 def test_a_file_that_this_user_cannot_read_is_a_question_of_rights(tmp_path, monkeypatch, capsys):
     folder = host(tmp_path / "a")
 
-    def forbidden(path, *_):
+    def forbidden(path, *_, **__):
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(files, "open", forbidden, raising=False)

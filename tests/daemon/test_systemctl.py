@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from torch.cli import run, service
+from torch.cli import restart as restarting
+from torch.cli import run
 from torch.daemon import systemctl
 from torch.errors import NotPermitted, SettingsError
 
@@ -81,7 +82,7 @@ def test_torch_restart_checks_the_file_and_leaves_the_rest_to_systemd(
         problem = {"file": "/t.yaml", "line": 1, "column": 1, "key": "", "message": "bad"}
         return {"accepted": accepted, "problems": [] if accepted else [problem]}
 
-    monkeypatch.setattr(service, "ask", ask)
+    monkeypatch.setattr(restarting, "ask", ask)
     monkeypatch.setattr(systemctl, "is_unit_of", lambda *_, **__: True)
     restart = ["restart", "--state-dir", str(tmp_path)]
     assert run(restart) == 0
